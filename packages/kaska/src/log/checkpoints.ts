@@ -1,0 +1,2 @@
+/** Which logs were written since their checkpoint, and when to write the next one. */
+export class Checkpoints {}

@@ -1,0 +1,2 @@
+/** Open files, a limited number, counted by their readers. */
+export class FileCache {}

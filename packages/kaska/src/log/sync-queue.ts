@@ -1,0 +1,2 @@
+/** Syncs of all logs, a limited number at a time. */
+export class SyncQueue {}
