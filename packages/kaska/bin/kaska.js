@@ -1,0 +1,34 @@
+#!/usr/bin/env node
+// The `kaska` command: JavaScript that any Node can read, so that an old one gets an answer. A published
+// package has dist/ and no src/; a clone has src/, and runs it as it is.
+import { existsSync } from 'node:fs'
+import module from 'node:module'
+
+const [major, minor] = process.versions.node.split('.').map(Number)
+const source = new URL('../src/cli/main.ts', import.meta.url)
+const inClone = existsSync(source)
+
+if (major < 22 || (major === 22 && minor < 15)) {
+  refuse('Kaska needs Node 22.15 or newer')
+} else if (inClone && !process.features.typescript) {
+  refuse("Kaska's sources need Node 22.18 or newer; `npx kaska` in the clone brings its own")
+} else {
+  if (inClone) useSources()
+  const { main } = await import(inClone ? source.href : '../dist/cli/main.js')
+  await main()
+}
+
+function refuse(reason) {
+  console.error(`${reason}; this is Node ${process.versions.node}.`)
+  process.exitCode = 1
+}
+
+/** Makes Kaska's packages resolve to their sources, in this process alone. */
+function useSources() {
+  module.registerHooks({
+    resolve: (specifier, context, next) =>
+      specifier.startsWith('@kaska/') || specifier === 'kaska' || specifier.startsWith('kaska/')
+        ? next(specifier, { ...context, conditions: [...context.conditions, 'source'] })
+        : next(specifier, context),
+  })
+}

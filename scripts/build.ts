@@ -1,0 +1,25 @@
+/**
+ * Builds what is published: the JavaScript and the declarations of the packages, each in its dist/.
+ *
+ *     npm run build                               all
+ *     node scripts/build.ts client                one, after those that it imports
+ */
+import { rmSync } from 'node:fs'
+import path from 'node:path'
+import process from 'node:process'
+import { packageNames, root, run } from './workspace.ts'
+
+const last = process.argv[2]
+if (last !== undefined && !packageNames.some((name) => name === last)) {
+  throw new Error(`There is no package '${last}'.`)
+}
+for (const name of packageNames) {
+  const folder = path.join(root, 'packages', name)
+  rmSync(path.join(folder, 'dist'), { recursive: true, force: true })
+  await run(process.execPath, [
+    path.join(root, 'node_modules', 'typescript', 'bin', 'tsc'),
+    '--project',
+    path.join(folder, 'tsconfig.build.json'),
+  ])
+  if (name === last) break
+}
