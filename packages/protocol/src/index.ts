@@ -1,0 +1,13 @@
+/** What is said: the engine's interface, its errors, the record batch, and the native frames. */
+export * from './bytes.ts'
+export * from './compression.ts'
+export * from './crc32c.ts'
+export * from './engine.ts'
+export * from './errors.ts'
+export * as native from './native/index.ts'
+export * from './partitioner.ts'
+export * from './record-batch.ts'
+export * from './record-encoder.ts'
+export * from './seams.ts'
+export * from './topic-id.ts'
+export * from './topic-name.ts'

@@ -1,0 +1,52 @@
+/** Topic ids: 16 bytes, written as 22 characters of base64url, as Kafka's tools print them. */
+import type { TopicId } from './engine.ts'
+import type { Random } from './seams.ts'
+
+export const topicIdBytes = 16
+
+const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+
+/** A new id. Never all zeros, which stands for "none" on the wire, and never with a leading `-`,
+ * so that it can be a file's name and an argument. */
+export function createTopicId(random: Random): TopicId {
+  for (;;) {
+    const id = topicIdOf(random.bytes(topicIdBytes))
+    if (!id.startsWith('-') && id !== noTopicId) return id
+  }
+}
+
+/** The text form of 16 bytes. */
+export function topicIdOf(bytes: Uint8Array): TopicId {
+  let text = ''
+  for (let index = 0; index < topicIdBytes; index += 3) {
+    const word =
+      ((bytes[index] ?? 0) << 16) | ((bytes[index + 1] ?? 0) << 8) | (bytes[index + 2] ?? 0)
+    text += alphabet[word >>> 18] as string
+    text += alphabet[(word >>> 12) & 63] as string
+    text += alphabet[(word >>> 6) & 63] as string
+    text += alphabet[word & 63] as string
+  }
+  return text.slice(0, 22)
+}
+
+/** The 16 bytes of an id in its text form; undefined where the text is not one. */
+export function topicIdToBytes(id: TopicId): Uint8Array | undefined {
+  if (id.length !== 22) return undefined
+  const bytes = new Uint8Array(18)
+  for (let index = 0; index < 24; index += 4) {
+    let word = 0
+    for (let digit = index; digit < index + 4; digit++) {
+      const value = digit < 22 ? alphabet.indexOf(id[digit] as string) : 0
+      if (value === -1) return undefined
+      word = (word << 6) | value
+    }
+    const position = (index / 4) * 3
+    bytes[position] = word >>> 16
+    bytes[position + 1] = word >>> 8
+    bytes[position + 2] = word
+  }
+  return bytes.subarray(0, topicIdBytes)
+}
+
+/** "No topic id". */
+export const noTopicId: TopicId = 'AAAAAAAAAAAAAAAAAAAAAA'
