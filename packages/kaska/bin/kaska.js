@@ -4,14 +4,15 @@
 import { existsSync } from 'node:fs'
 import module from 'node:module'
 
-const [major, minor] = process.versions.node.split('.').map(Number)
 const source = new URL('../src/cli/main.ts', import.meta.url)
 const inClone = existsSync(source)
+const [major, minor] = process.versions.node.split('.').map(Number)
+const isNewEnough = major > 22 || (major === 22 && minor >= 15)
 
-if (major < 22 || (major === 22 && minor < 15)) {
+if (!isNewEnough) {
   refuse('Kaska needs Node 22.15 or newer')
 } else if (inClone && !process.features.typescript) {
-  refuse("Kaska's sources need Node 22.18 or newer; `npx kaska` in the clone brings its own")
+  refuse("Kaska's sources need Node 22.18 or newer")
 } else {
   if (inClone) useSources()
   const { main } = await import(inClone ? source.href : '../dist/cli/main.js')
@@ -19,7 +20,8 @@ if (major < 22 || (major === 22 && minor < 15)) {
 }
 
 function refuse(reason) {
-  console.error(`${reason}; this is Node ${process.versions.node}.`)
+  const wayOut = inClone ? " `npx kaska` in the clone's folder brings its own." : ''
+  console.error(`${reason}; this is Node ${process.versions.node}.${wayOut}`)
   process.exitCode = 1
 }
 
