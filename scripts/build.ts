@@ -4,7 +4,7 @@
  *     npm run build                               all
  *     node scripts/build.ts client                one, after those that it imports
  */
-import { rmSync } from 'node:fs'
+import { copyFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
 import { packageNames, root, run } from './workspace.ts'
@@ -21,5 +21,7 @@ for (const name of packageNames) {
     '--project',
     path.join(folder, 'tsconfig.build.json'),
   ])
+  // npm packs the licence of the package's own folder only.
+  copyFileSync(path.join(root, 'LICENSE'), path.join(folder, 'LICENSE'))
   if (name === last) break
 }

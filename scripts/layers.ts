@@ -67,7 +67,7 @@ const exceptions: readonly { from: string; module: string; reason: string }[] = 
 ]
 
 const sourceFile = /^packages\/([a-z-]+)\/src\/(.*)$/
-const testFile = /\.(test|bench)\.ts$/
+const testFile = /\.(test|test-[a-z]+|bench)\.ts$/
 const importPattern =
   /^[ \t]*(?:import|export)\s+(?:[\w$*{}\s,]+?\sfrom\s+)?['"]([^'"\n]+)['"]|\bimport\(\s*['"]([^'"\n]+)['"]/gm
 
