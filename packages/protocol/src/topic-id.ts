@@ -29,7 +29,8 @@ export function topicIdOf(bytes: Uint8Array): TopicId {
   return text.slice(0, 22)
 }
 
-/** The 16 bytes of an id in its text form; undefined where the text is not one. */
+/** The 16 bytes of an id in its text form; undefined where the text is not one. No two texts stand for
+ * the same id. */
 export function topicIdToBytes(id: TopicId): Uint8Array | undefined {
   if (id.length !== 22) return undefined
   const bytes = new Uint8Array(18)
@@ -45,7 +46,8 @@ export function topicIdToBytes(id: TopicId): Uint8Array | undefined {
     bytes[position + 1] = word >>> 8
     bytes[position + 2] = word
   }
-  return bytes.subarray(0, topicIdBytes)
+  // Of the last character only two bits belong to the id: the others have to be 0.
+  return bytes[topicIdBytes] === 0 ? bytes.subarray(0, topicIdBytes) : undefined
 }
 
 /** "No topic id". */
