@@ -1,0 +1,10 @@
+/** The broker as a library: `const broker = await createBroker({ data: './kaska-data' })`. */
+export {
+  type Broker,
+  type BrokerOptions,
+  createBroker,
+  type Listening,
+  type ListenOptions,
+  type TopicOption,
+} from './broker.ts'
+export type { SyncMode } from './log/log-config.ts'
