@@ -70,7 +70,7 @@ class Side implements MemoryTransport {
 
   attach(receiver: Receiver): void {
     this.#receiver = receiver
-    this.#peer?.#deliverSoon()
+    this.#peer?.deliverSoon()
   }
 
   write(chunks: Chunks, sent?: () => void): void {
@@ -80,7 +80,7 @@ class Side implements MemoryTransport {
     }
     this.#unsent.push({ chunks, sent })
     this.#unsentBytes += chunksLength(chunks)
-    this.#deliverSoon()
+    this.deliverSoon()
   }
 
   pause(): void {
@@ -90,23 +90,23 @@ class Side implements MemoryTransport {
   resume(): void {
     if (!this.#isPaused) return
     this.#isPaused = false
-    this.#peer?.#deliverSoon()
+    this.#peer?.deliverSoon()
   }
 
   end(): void {
     this.#isEnding = true
-    this.#deliverSoon()
+    this.deliverSoon()
   }
 
   destroy(reason?: Error): void {
     if (this.#isClosed) return
     this.#schedule(() => {
-      this.#close(reason)
-      this.#peer?.#close(undefined)
+      this.close(reason)
+      this.#peer?.close(undefined)
     })
   }
 
-  #deliverSoon(): void {
+  deliverSoon(): void {
     if (this.#isScheduled || this.#isClosed) return
     this.#isScheduled = true
     this.#schedule(() => {
@@ -135,12 +135,12 @@ class Side implements MemoryTransport {
       if (chunk.length > 0) receiver.received(chunk)
     }
     if (this.#isEnding && this.#unsent.length === 0 && !this.#isClosed) {
-      this.#close(undefined)
-      peer.#close(undefined)
+      this.close(undefined)
+      peer.close(undefined)
     }
   }
 
-  #close(error: Error | undefined): void {
+  close(error: Error | undefined): void {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#unsentBytes = 0
