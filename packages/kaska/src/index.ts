@@ -1,4 +1,5 @@
 /** The broker as a library: `const broker = await createBroker({ data: './kaska-data' })`. */
+/// <reference lib="esnext.disposable" preserve="true" />
 export {
   type Broker,
   type BrokerOptions,

@@ -4,6 +4,7 @@
  *     await using kaska = await startBroker({ topics: [{ name: 'orders' }] })
  *     const client = await connect(kaska.url)
  */
+/// <reference lib="esnext.disposable" preserve="true" />
 import { type Broker, type BrokerOptions, createBroker, type ListenOptions } from './broker.ts'
 
 export interface TestBroker extends AsyncDisposable {
