@@ -117,8 +117,9 @@ class Side implements MemoryTransport {
 
   #deliver(): void {
     const peer = this.#peer
-    const receiver = peer?.#receiver
-    if (peer === undefined || receiver === undefined) return
+    if (peer === undefined) return
+    const receiver = peer.#receiver
+    if (receiver === undefined) return
     // The receiver may pause, end or destroy in any call: so each step looks again.
     for (;;) {
       const write = this.#unsent[0]
