@@ -8,7 +8,31 @@
  *
  * All integers are LEB128 varints of at most 2^53 - 1, signed ones in zigzag form. Fields that a
  * later version adds at a frame's end are ignored by who does not know them. Responses may overtake
- * each other: the tag, chosen by the client and not 0, tells which request one answers.
+ * each other: the tag, chosen by the client and not 0, tells which request one answers. A tag may be
+ * used again once it was answered.
+ *
+ *   operation      fields of the request             fields of the answer
+ *   ping           -                                 -
+ *   identify       client id (string)                writeBrokerIdentity
+ *   createTopic    writeCreateTopic                  writeTopicInfo
+ *   deleteTopic    name                              -
+ *   listTopics     cursor                            writeTopicPage
+ *   topicCount     -                                 count
+ *   resolve        writeResolveRequest               writeResolveResponse
+ *   describeTopic  name                              writeTopicInfo, writeConfigEntries
+ *   initProducer   writeProducer                     writeProducer
+ *   send           writeSendRequest                  writeSendResponse
+ *   poll           writePollRequest                  writePollResponse
+ *   messageSize    ref, partition, offset            bytes
+ *   offsets        ref, partition                    startOffset, endOffset
+ *   offsetAt       ref, partition, zigzag timestamp  offset + 1, or 0
+ *   commit         group (string), entries           -
+ *   committed      group (string), ref, partition    offset + 1, or 0
+ *   cancel         tag of a waiting poll             -    (that poll is answered at once, empty)
+ *
+ * With tag 0, `1` is the broker's ping of a silent connection, to be answered with any request
+ * (`ping` will do). Any other number after tag 0 is an error about the connection as a whole, with
+ * its details as in a response; the broker closes after it.
  */
 
 /** What a native connection begins with. */
