@@ -161,9 +161,17 @@ export class ChunkWriter {
   #start = 0
   #end = 0
   #length = 0
+  /** The first buffer, where there is room for a prefix; what lies before `#headEnd` is its place. */
+  readonly #headBuffer: Uint8Array
+  readonly #headEnd: number
 
-  constructor(bytesExpected: number = scratchBytesInitial) {
-    this.#buffer = new Uint8Array(bytesExpected)
+  /** `prefixBytesMax`: how many bytes `finish` may be told to put before all others. */
+  constructor(bytesExpected: number = scratchBytesInitial, prefixBytesMax = 0) {
+    this.#buffer = new Uint8Array(bytesExpected + prefixBytesMax)
+    this.#headBuffer = this.#buffer
+    this.#headEnd = prefixBytesMax
+    this.#start = prefixBytesMax
+    this.#end = prefixBytesMax
   }
 
   /** Bytes written so far. */
@@ -224,10 +232,28 @@ export class ChunkWriter {
     for (const chunk of chunks) this.view(chunk)
   }
 
-  /** All of it, in order. The writer is done after that. */
-  finish(): Chunks {
+  /** All of it, in order, behind the prefix, which is known last. The writer is done after that. */
+  finish(prefix: readonly number[] = []): Chunks {
     this.#seal()
+    if (prefix.length > 0) this.#prepend(prefix)
     return this.#chunks
+  }
+
+  /** Puts the integers, as varints, into the room kept for them, in one view with what follows. */
+  #prepend(prefix: readonly number[]): void {
+    let start = this.#headEnd
+    for (const value of prefix) start -= varintLength(value)
+    if (start < 0) throw new RangeError('the prefix is larger than the room kept for it')
+    let end = start
+    for (const value of prefix) end = writeVarint(this.#headBuffer, end, value)
+    const first = this.#chunks[0]
+    // Is the first view the writer's own, which begins where the prefix ends?
+    if (first?.buffer === this.#headBuffer.buffer && first.byteOffset === this.#headEnd) {
+      this.#chunks[0] = this.#headBuffer.subarray(start, this.#headEnd + first.length)
+    } else {
+      this.#chunks.unshift(this.#headBuffer.subarray(start, this.#headEnd))
+    }
+    this.#length += end - start
   }
 
   #seal(): void {

@@ -126,10 +126,13 @@ export interface DecodedRecord {
   readonly headers: readonly RecordHeader[]
 }
 
+/** Kafka's readers take an integer of 32 bits from at most this many bytes. */
+const int32BytesMax = 5
+
 /**
  * Walks the records of an uncompressed records section without building anything: where each one
  * lies and what it says of itself. Throws InvalidMessageError at the first contradiction, so a walk
- * to the end is the proof that every consumer can read the batch.
+ * to the end is the proof that every consumer can read the batch, Kafka's too.
  */
 export class RecordCursor {
   readonly #reader: ChunkReader
@@ -155,17 +158,17 @@ export class RecordCursor {
     }
     this.#recordsLeft--
     try {
-      const length = reader.zigzag()
+      const length = this.#int32()
       if (length < 0 || length > reader.remaining) {
         throw new InvalidMessageError(`a record claims ${length} bytes, there are fewer`)
       }
       const end = reader.remaining - length
       reader.u8()
       this.timestampDelta = reader.zigzag()
-      this.offsetDelta = reader.zigzag()
+      this.offsetDelta = this.#int32()
       this.keyLength = this.#skipField(end, -1)
       this.valueLength = this.#skipField(end, -1)
-      const headerCount = reader.zigzag()
+      const headerCount = this.#int32()
       // A header takes at least two bytes: a count beyond that is a lie, and is not looped over.
       if (headerCount < 0 || headerCount > (reader.remaining - end) / 2) {
         throw new InvalidMessageError(`a record claims ${headerCount} headers`)
@@ -185,8 +188,17 @@ export class RecordCursor {
     return true
   }
 
+  #int32(): number {
+    const before = this.#reader.remaining
+    const value = this.#reader.zigzag()
+    if (before - this.#reader.remaining > int32BytesMax) {
+      throw new InvalidMessageError('a number takes more bytes than one of 32 bits may')
+    }
+    return value
+  }
+
   #skipField(end: number, lengthMin: number): number {
-    const length = this.#reader.zigzag()
+    const length = this.#int32()
     if (length < lengthMin || length > this.#reader.remaining - end) {
       throw new InvalidMessageError(`a field of ${length} bytes does not fit into its record`)
     }
@@ -293,6 +305,7 @@ export class RecordDecoder {
       value += (byte & 0x7f) * scale
       scale *= 0x80
     }
+    if (value > Number.MAX_SAFE_INTEGER) throw truncated()
     return value % 2 === 0 ? value / 2 : -(value + 1) / 2
   }
 }

@@ -15,6 +15,8 @@ import { logAppendTimeBit } from '../record-batch.ts'
 const attributesMask = 0x3f
 const partitionBit = 0x40
 const singleBit = 0x80
+/** Kafka's counts and offset deltas have 32 bits. */
+const countMax = 0x7fffffff
 
 /** A part of a send: the topic is the connection's number for it. */
 export interface SendPartFrame extends Omit<SendPart, 'topic'> {
@@ -41,7 +43,7 @@ export function readSendPart(reader: ChunkReader): SendPartFrame {
   const baseSequence = reader.varint() - 1
   if (baseSequence > 0x7fffffff) throw new ProtocolError('a sequence number is too large')
   const baseTimestamp = reader.zigzag()
-  const recordCount = flags & singleBit ? 1 : reader.varint()
+  const recordCount = flags & singleBit ? 1 : readCount(reader)
   const recordsLength = reader.varint()
   const batch: MessageBatch = {
     attributes: flags & attributesMask,
@@ -87,8 +89,8 @@ export function readPolledBatch(reader: ChunkReader): PolledBatchFrame {
   const baseOffset = reader.varint()
   const leaderEpoch = reader.varint()
   const baseTimestamp = reader.zigzag()
-  const recordCount = flags & singleBit ? 1 : reader.varint()
-  const lastOffsetDelta = flags & singleBit ? 0 : reader.varint() + recordCount - 1
+  const recordCount = flags & singleBit ? 1 : readCount(reader)
+  const lastOffsetDelta = flags & singleBit ? 0 : readCount(reader) + recordCount - 1
   const recordsLength = reader.varint()
   const attributes = flags & attributesMask
   return {
@@ -104,6 +106,12 @@ export function readPolledBatch(reader: ChunkReader): PolledBatchFrame {
     records: reader.take(recordsLength),
     recordsLength,
   }
+}
+
+function readCount(reader: ChunkReader): number {
+  const count = reader.varint()
+  if (count > countMax) throw new ProtocolError('a count of records is larger than 2^31 - 1')
+  return count
 }
 
 function flagsOf(batch: MessageBatch, partition: number): number {

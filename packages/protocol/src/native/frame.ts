@@ -1,5 +1,5 @@
 /** Frames around their fields, and errors on the wire. */
-import { type ChunkReader, type Chunks, ChunkWriter, varintLength, writeVarint } from '../bytes.ts'
+import { type ChunkReader, type Chunks, ChunkWriter, varintLength } from '../bytes.ts'
 import {
   errorTable,
   InternalError,
@@ -133,22 +133,14 @@ export function readErrorDetails(reader: ChunkReader, code: number): KaskaError 
   return new create(found === undefined ? `error ${code}: ${text}` : text)
 }
 
+/** Length, operation or tag, tag or status: three integers of at most 8 bytes. */
+const headBytesMax = 24
+const fieldBytesExpected = 104
+
 /** Two leading integers and the fields, with the length of it all before them. */
 function frame(first: number, second: number, write?: (writer: ChunkWriter) => void): Chunks {
-  const writer = new ChunkWriter()
-  // Room for the length, which is known last, and the two integers.
-  const headBytesMax = 24
-  const head = new Uint8Array(headBytesMax)
-  let chunks: Chunks = []
-  let bodyLength = 0
-  if (write !== undefined) {
-    write(writer)
-    bodyLength = writer.length
-    chunks = writer.finish()
-  }
-  const length = varintLength(first) + varintLength(second) + bodyLength
-  let end = writeVarint(head, 0, length)
-  end = writeVarint(head, end, first)
-  end = writeVarint(head, end, second)
-  return [head.subarray(0, end), ...chunks]
+  const writer = new ChunkWriter(write === undefined ? 0 : fieldBytesExpected, headBytesMax)
+  write?.(writer)
+  const length = varintLength(first) + varintLength(second) + writer.length
+  return writer.finish([length, first, second])
 }
