@@ -1,12 +1,386 @@
-/** The engine over the broker's own logs. Being written; this is the interface. */
-import type { Clock, Codecs, Engine, Random } from '@kaska/protocol'
-import type { DataDirectory } from '../log/data-directory.ts'
+/**
+ * The engine over this broker's own logs: what the sessions of all protocols, and clients in the same
+ * process, call.
+ *
+ * It owns no state but the partitions that are in use; the topics, the committed offsets and the
+ * producer ids have stores of their own. Views go in and out by identity (contract 11).
+ */
+import {
+  type Capabilities,
+  type Clock,
+  ClosedError,
+  type Codecs,
+  type CommitEntry,
+  type CreateTopicRequest,
+  compressionMask,
+  type Engine,
+  InvalidArgumentError,
+  InvalidMessageError,
+  type OffsetBounds,
+  type PollPart,
+  type PollRequest,
+  type PollResult,
+  type ProducerIdentity,
+  RecordCursor,
+  type RequestContext,
+  type SendPart,
+  type SendPartResult,
+  type SendRequest,
+  type TopicDescription,
+  type TopicId,
+  type TopicInfo,
+  type TopicName,
+  type TopicPage,
+  UnknownPartitionError,
+  UnknownTopicError,
+} from '@kaska/protocol'
+import type { MemoryBudget } from '../log/memory-budget.ts'
+import type { StoredBatch } from '../log/partition-log.ts'
+import type { BatchCheckOptions } from './batch-check.ts'
+import type { CommittedOffsets } from './committed-offsets.ts'
+import { Partition, type PartitionSeams } from './partition.ts'
+import { type PartitionDirectory, PartitionOpener } from './partition-opener.ts'
+import { outOfRange, Poll, type PollSeams } from './poll.ts'
+import type { ProducerIds } from './producer-ids.ts'
+import type { Topic } from './topic.ts'
+import { describeTopicConfig, logConfigOf } from './topic-config.ts'
+import { type TopicStore, unknownTopic } from './topic-store.ts'
 
 export interface LocalEngineOptions {
-  readonly directory: DataDirectory
+  readonly directory: PartitionDirectory
+  readonly topics: TopicStore
+  readonly offsets: CommittedOffsets
+  readonly producerIds: ProducerIds
+  readonly budget: MemoryBudget
   readonly clock: Clock
-  readonly random: Random
   readonly codecs: Codecs
+  /** What a compressed batch may expand to; 128 MiB unless given. */
+  readonly expandedBytesMax?: number
+  /** What a person who runs the broker should hear of. */
+  report(line: string): void
 }
 
-export declare function openLocalEngine(options: LocalEngineOptions): Promise<Engine>
+/** A page of the listing holds no more topics, nor more bytes of names, than this. */
+const pageTopicsMax = 1000
+const pageBytesMax = 1024 * 1024
+
+/** A group's name has at most so many characters. */
+const groupCharsMax = 16_384
+
+export class LocalEngine implements Engine {
+  readonly capabilities: Capabilities = { kind: 'local', retriesSurviveCrash: true }
+  readonly #topics: TopicStore
+  readonly #offsets: CommittedOffsets
+  readonly #producerIds: ProducerIds
+  readonly #opener: PartitionOpener
+  readonly #options: LocalEngineOptions
+  readonly #checks: BatchCheckOptions
+  readonly #partitionSeams: PartitionSeams
+  readonly #pollSeams: PollSeams
+  /** Removes what topics that were deleted before this start have left. Never rejects. */
+  readonly #removing: Promise<void>
+  #closed: ClosedError | undefined = undefined
+
+  constructor(options: LocalEngineOptions) {
+    this.#options = options
+    this.#topics = options.topics
+    this.#offsets = options.offsets
+    this.#producerIds = options.producerIds
+    this.#opener = new PartitionOpener(options.directory, options.report)
+    this.#checks = {
+      clock: options.clock,
+      codecs: options.codecs,
+      expandedBytesMax: options.expandedBytesMax ?? 128 * 1024 * 1024,
+    }
+    this.#partitionSeams = { ...this.#checks, opener: this.#opener }
+    this.#pollSeams = {
+      clock: options.clock,
+      budget: options.budget,
+      partitionOf: ({ topic, partition }: PollPart) => this.#partitionOf(topic, partition),
+    }
+    this.#removing = this.#removeLeftovers()
+  }
+
+  async createTopic(request: CreateTopicRequest, context: RequestContext): Promise<TopicInfo> {
+    this.#enter(context)
+    return infoOf(await this.#topics.create(request))
+  }
+
+  async deleteTopic(name: TopicName, context: RequestContext): Promise<void> {
+    this.#enter(context)
+    const topic = await this.#topics.delete(name.text)
+    const error = new UnknownTopicError(`the topic with the id ${topic.id} was deleted`)
+    const used = [...(topic.used?.values() ?? [])]
+    topic.used = undefined
+    // All of them at once: what waits for any of them is answered now.
+    for (const partition of used) partition.end(error)
+    for (const partition of used) await partition.delete(error)
+    await this.#offsets.forgetTopic(topic.id)
+    await this.#removeLeftover(topic)
+  }
+
+  async listTopics(cursor: number, context: RequestContext): Promise<TopicPage> {
+    this.#enter(context)
+    const topics: TopicInfo[] = []
+    let bytes = 0
+    for (const topic of this.#topics.from(cursor)) {
+      if (topics.length === pageTopicsMax || bytes > pageBytesMax) {
+        return { topics, next: topic.created }
+      }
+      topics.push(infoOf(topic))
+      // At most three bytes of UTF-8 a code unit.
+      bytes += 3 * topic.name.length
+    }
+    return { topics, next: undefined }
+  }
+
+  async topicCount(context: RequestContext): Promise<number> {
+    this.#enter(context)
+    return this.#topics.count
+  }
+
+  async resolve(
+    names: readonly TopicName[],
+    context: RequestContext,
+  ): Promise<readonly (TopicInfo | undefined)[]> {
+    this.#enter(context)
+    const found: (TopicInfo | undefined)[] = []
+    for (const { text } of names) {
+      // A topic whose creation was asked for before is there.
+      const change = this.#topics.changeOf(text)
+      if (change !== undefined) await change
+      const topic = this.#topics.get(text)
+      found.push(topic === undefined ? undefined : infoOf(topic))
+    }
+    return found
+  }
+
+  async describeTopic(name: TopicName, context: RequestContext): Promise<TopicDescription> {
+    this.#enter(context)
+    await this.#topics.changeOf(name.text)
+    const topic = this.#topics.get(name.text)
+    if (topic === undefined) throw unknownTopic(name.text)
+    return { ...infoOf(topic), config: describeTopicConfig(topic.config) }
+  }
+
+  /** Replaces a topic's settings; its logs obey at once. */
+  async configureTopic(
+    name: TopicName,
+    config: ReadonlyMap<string, string>,
+    context: RequestContext,
+  ): Promise<void> {
+    this.#enter(context)
+    const topic = await this.#topics.configure(name.text, config)
+    const logConfig = logConfigOf(topic.config)
+    for (const { log } of topic.used?.values() ?? []) if (log !== undefined) log.config = logConfig
+  }
+
+  async initProducer(context: RequestContext): Promise<ProducerIdentity> {
+    this.#enter(context)
+    return await this.#producerIds.next()
+  }
+
+  send(request: SendRequest, context: RequestContext): Promise<readonly SendPartResult[]> {
+    try {
+      this.#enter(context)
+      const { parts, producer } = request
+      const [first] = parts
+      if (parts.length === 1 && first !== undefined) {
+        return this.#sendPart(first, producer).then((result) => [result])
+      }
+      return Promise.all(parts.map((part) => this.#sendPart(part, producer)))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  poll(request: PollRequest, context: RequestContext): Promise<PollResult> {
+    try {
+      this.#enter(context)
+      checkPoll(request)
+      return new Poll(request, context.signal, this.#pollSeams).run()
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  async messageSize(
+    topic: TopicId,
+    partition: number,
+    offset: number,
+    context: RequestContext,
+  ): Promise<number> {
+    this.#enter(context)
+    const log = await this.#partitionOf(topic, partition).open()
+    const { startOffset, endOffset } = log
+    if (!(offset >= startOffset && offset < endOffset)) {
+      throw outOfRange(offset, { startOffset, endOffset })
+    }
+    const stored = await log.read(offset, 1, context.signal)
+    try {
+      const batch = stored.batches.find(
+        ({ header }) => header.baseOffset + header.lastOffsetDelta >= offset,
+      )
+      if (batch === undefined) throw outOfRange(offset, { startOffset, endOffset })
+      return this.#valueSize(batch, offset)
+    } finally {
+      stored.release()
+    }
+  }
+
+  async offsets(topic: TopicId, partition: number, context: RequestContext): Promise<OffsetBounds> {
+    this.#enter(context)
+    const { startOffset, endOffset } = await this.#partitionOf(topic, partition).open()
+    return { startOffset, endOffset }
+  }
+
+  async offsetAt(
+    topic: TopicId,
+    partition: number,
+    timestamp: number,
+    context: RequestContext,
+  ): Promise<number | undefined> {
+    this.#enter(context)
+    if (!Number.isSafeInteger(timestamp)) {
+      throw new InvalidArgumentError(`${timestamp} is not a timestamp`)
+    }
+    const log = await this.#partitionOf(topic, partition).open()
+    return await log.offsetAt(timestamp)
+  }
+
+  async commit(
+    group: string,
+    entries: readonly CommitEntry[],
+    context: RequestContext,
+  ): Promise<void> {
+    this.#enter(context)
+    checkGroup(group)
+    for (const { topic, partition, offset } of entries) {
+      this.#checkPartition(topic, partition)
+      if (!(Number.isSafeInteger(offset) && offset >= 0)) {
+        throw new InvalidArgumentError(`${offset} is not an offset`)
+      }
+    }
+    if (entries.length > 0) await this.#offsets.commit(group, entries)
+  }
+
+  async committed(
+    group: string,
+    topic: TopicId,
+    partition: number,
+    context: RequestContext,
+  ): Promise<number | undefined> {
+    this.#enter(context)
+    checkGroup(group)
+    this.#checkPartition(topic, partition)
+    return await this.#offsets.committed(group, topic, partition)
+  }
+
+  close(): Promise<void> {
+    if (this.#closed === undefined) {
+      this.#closed = new ClosedError('the broker was closed')
+      for (const topic of this.#topics.from(0)) {
+        for (const partition of topic.used?.values() ?? []) partition.end(this.#closed)
+      }
+    }
+    return this.#removing
+  }
+
+  #enter({ signal }: RequestContext): void {
+    if (this.#closed !== undefined) throw this.#closed
+    signal?.throwIfAborted()
+  }
+
+  /** Throws UnknownTopicError, UnknownPartitionError. */
+  #checkPartition(id: TopicId, partition: number): Topic {
+    const topic = this.#topics.byId(id)
+    if (topic === undefined) throw new UnknownTopicError(`there is no topic with the id '${id}'`)
+    if (!(Number.isInteger(partition) && partition >= 0 && partition < topic.partitions)) {
+      throw new UnknownPartitionError(
+        `there is no partition ${partition}: the topic has ${topic.partitions}, from 0 on`,
+      )
+    }
+    return topic
+  }
+
+  #partitionOf(id: TopicId, number: number): Partition {
+    const topic = this.#checkPartition(id, number)
+    topic.used ??= new Map()
+    let partition = topic.used.get(number)
+    if (partition === undefined) {
+      partition = new Partition(topic, number, this.#partitionSeams)
+      topic.used.set(number, partition)
+    }
+    return partition
+  }
+
+  #sendPart(part: SendPart, producer: ProducerIdentity | undefined): Promise<SendPartResult> {
+    try {
+      return this.#partitionOf(part.topic, part.partition).append(part, producer)
+    } catch (error) {
+      if (error instanceof UnknownTopicError || error instanceof UnknownPartitionError) {
+        return Promise.resolve({ error })
+      }
+      throw error
+    }
+  }
+
+  /** The bytes of a message's value. Stored bytes are not trusted: InvalidMessageError. */
+  #valueSize({ header, records, recordsLength }: StoredBatch, offset: number): number {
+    const compression = header.attributes & compressionMask
+    let cursor: RecordCursor
+    if (compression === 0) {
+      cursor = new RecordCursor(records, recordsLength, header.recordCount)
+    } else {
+      const { codecs, expandedBytesMax } = this.#checks
+      const expanded = codecs(compression).decompress(records, expandedBytesMax)
+      cursor = new RecordCursor([expanded], expanded.length, header.recordCount)
+    }
+    while (cursor.next()) {
+      if (header.baseOffset + cursor.offsetDelta === offset) return Math.max(0, cursor.valueLength)
+    }
+    throw new InvalidMessageError(`there is no message at offset ${offset}`)
+  }
+
+  async #removeLeftovers(): Promise<void> {
+    for (const leftover of this.#topics.leftovers()) {
+      if (this.#closed !== undefined) return
+      await this.#removeLeftover(leftover)
+    }
+  }
+
+  /** What cannot be removed now is removed at the next start. Never rejects. */
+  async #removeLeftover({ id, partitions }: Pick<Topic, 'id' | 'partitions'>): Promise<void> {
+    try {
+      await this.#opener.remove(id, partitions)
+      this.#topics.leftNothing(id)
+    } catch (cause) {
+      this.#options.report(`what the deleted topic ${id} left cannot be removed: ${cause}`)
+    }
+  }
+}
+
+function infoOf({ name, id, partitions }: Topic): TopicInfo {
+  return { name, id, partitions }
+}
+
+function checkPoll({ bytesMax, waitMs, parts }: PollRequest): void {
+  if (!(bytesMax >= 0)) throw new InvalidArgumentError(`${bytesMax} is not a number of bytes`)
+  if (!(waitMs >= 0)) throw new InvalidArgumentError(`${waitMs} is not a time to wait`)
+  for (const { offset } of parts) {
+    if (!Number.isSafeInteger(offset)) {
+      throw new InvalidArgumentError(`${offset} is not an offset`)
+    }
+  }
+}
+
+function checkGroup(group: string): void {
+  if (typeof group !== 'string' || group === '') {
+    throw new InvalidArgumentError('a name to commit under is a string, and not empty')
+  }
+  if (!group.isWellFormed() || group.length > groupCharsMax) {
+    throw new InvalidArgumentError(
+      `a name to commit under is well-formed, and has at most ${groupCharsMax} characters`,
+    )
+  }
+}

@@ -1,11 +1,198 @@
 /**
- * A partition that is in use: its log, opened when it is first needed, and who waits for it.
+ * A partition that is in use: its log, which is opened when it is first needed, the appends that wait
+ * for their turn, and the polls that wait for a message.
  *
- * Being written; this is the interface.
+ * An append takes its place before anything is awaited. Most are placed in the log at once. While the
+ * log is still being opened, or a batch is being checked in slices, those that come wait in a queue
+ * and are placed in their order:
+ *
+ *   append ---> queue empty, log open, batch checked at once? ---> log.append
+ *                 | no                                               ^
+ *                 +-> [ a ][ b ][ c ] --- one by one ----------------+
  */
+import {
+  ClosedError,
+  KaskaError,
+  type MessageBatch,
+  type ProducerIdentity,
+  type SendPart,
+  type SendPartResult,
+} from '@kaska/protocol'
 import type { PartitionLog } from '../log/partition-log.ts'
+import { type BatchCheckOptions, checkBatch } from './batch-check.ts'
+import type { PartitionOpener } from './partition-opener.ts'
+import type { Topic } from './topic.ts'
+
+/** Somebody who waits for a partition to change. */
+export interface PartitionWaiter {
+  /** Called for each change; must not throw, and must not do much. */
+  wake(): void
+}
+
+/** What all partitions share. */
+export interface PartitionSeams extends BatchCheckOptions {
+  readonly opener: PartitionOpener
+}
+
+interface QueuedAppend {
+  readonly part: SendPart
+  readonly producer: ProducerIdentity | undefined
+  /** The check, where it is under way already. */
+  readonly checked: Promise<MessageBatch> | undefined
+  readonly settle: (result: SendPartResult | Promise<SendPartResult>) => void
+}
 
 export class Partition {
-  /** Undefined until it is open. */
-  log: PartitionLog | undefined = undefined
+  readonly topic: Topic
+  readonly number: number
+  readonly #seams: PartitionSeams
+  readonly #queue: QueuedAppend[] = []
+  readonly #waiters = new Set<PartitionWaiter>()
+  #log: PartitionLog | undefined = undefined
+  #opening: Promise<PartitionLog> | undefined = undefined
+  /** Why nothing more is taken: the topic was deleted, or the broker closed. */
+  #ended: KaskaError | undefined = undefined
+
+  constructor(topic: Topic, number: number, seams: PartitionSeams) {
+    this.topic = topic
+    this.number = number
+    this.#seams = seams
+  }
+
+  /** The log; undefined while it is not open. */
+  get log(): PartitionLog | undefined {
+    return this.#log
+  }
+
+  /** Why the partition is no longer there; undefined while it is. */
+  get ended(): KaskaError | undefined {
+    return this.#ended
+  }
+
+  /** Opens the log where it is not open yet. Rejects with UnknownTopicError, ClosedError, or why it
+   * cannot be opened: then the next call tries again. */
+  open(): Promise<PartitionLog> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended)
+    this.#opening ??= this.#openLog()
+    return this.#opening
+  }
+
+  /** Appends in the order of the calls. What is wrong with the batch is in the result. */
+  append(part: SendPart, producer: ProducerIdentity | undefined): Promise<SendPartResult> {
+    const log = this.#log
+    if (log === undefined || this.#queue.length > 0) return this.#enqueue(part, producer, undefined)
+    try {
+      const checked = this.#check(log, part.batch)
+      if (checked instanceof Promise) return this.#enqueue(part, producer, checked)
+      return this.#place(log, checked, part, producer)
+    } catch (error) {
+      return this.#failure(error)
+    }
+  }
+
+  /** Calls `waiter.wake` whenever a poll of this partition may have a new answer. */
+  addWaiter(waiter: PartitionWaiter): void {
+    this.#waiters.add(waiter)
+  }
+
+  removeWaiter(waiter: PartitionWaiter): void {
+    this.#waiters.delete(waiter)
+  }
+
+  /** Takes nothing more: what waits is answered with the error. The log is the caller's to end. */
+  end(error: KaskaError): void {
+    if (this.#ended !== undefined) return
+    this.#ended = error
+    this.#wake()
+  }
+
+  /** Ends the partition and removes its log. False: it was not open, and may have left something. */
+  async delete(error: KaskaError): Promise<boolean> {
+    this.end(error)
+    const log = await this.#opening?.catch(() => undefined)
+    if (log === undefined) return false
+    await log.delete()
+    return true
+  }
+
+  async #openLog(): Promise<PartitionLog> {
+    try {
+      const log = await this.#seams.opener.open(this.topic, this.number)
+      log.onAdvance(() => this.#wake())
+      this.#log = log
+      return log
+    } catch (error) {
+      this.#opening = undefined
+      throw error
+    } finally {
+      this.#wake()
+    }
+  }
+
+  #check(log: PartitionLog, batch: MessageBatch): MessageBatch | Promise<MessageBatch> {
+    if (this.#ended !== undefined) throw this.#ended
+    return checkBatch(batch, log.config.maxMessageBytes, this.#seams)
+  }
+
+  /** Gives the batch its place, at once; the promise is that of the acknowledgement. */
+  #place(
+    log: PartitionLog,
+    batch: MessageBatch,
+    { baseSequence }: SendPart,
+    producer: ProducerIdentity | undefined,
+  ): Promise<SendPartResult> {
+    if (this.#ended !== undefined) throw this.#ended
+    const { baseOffset, appendTimestamp, acknowledged } = log.append({
+      ...batch,
+      producerId: producer?.producerId ?? -1,
+      producerEpoch: producer?.producerEpoch ?? -1,
+      baseSequence: producer === undefined ? -1 : baseSequence,
+    })
+    return acknowledged.then(
+      () => ({ baseOffset, appendTimestamp }),
+      (error) => this.#failure(error),
+    )
+  }
+
+  #enqueue(
+    part: SendPart,
+    producer: ProducerIdentity | undefined,
+    checked: Promise<MessageBatch> | undefined,
+  ): Promise<SendPartResult> {
+    return new Promise((settle) => {
+      this.#queue.push({ part, producer, checked, settle })
+      if (this.#queue.length === 1) void this.#drain()
+    })
+  }
+
+  /** Places what is queued, one by one. Never rejects. */
+  async #drain(): Promise<void> {
+    for (;;) {
+      const queued = this.#queue[0]
+      if (queued === undefined) return
+      const { part, producer } = queued
+      let result: Promise<SendPartResult>
+      try {
+        const log = this.#log ?? (await this.open())
+        const checked = await (queued.checked ?? this.#check(log, part.batch))
+        result = this.#place(log, checked, part, producer)
+      } catch (error) {
+        result = this.#failure(error)
+      }
+      this.#queue.shift()
+      queued.settle(result)
+    }
+  }
+
+  /** The result for a part that was refused; a mistake of our own rejects instead. */
+  #failure(error: unknown): Promise<SendPartResult> {
+    if (!(error instanceof KaskaError)) return Promise.reject(error)
+    // A log that is deleted knows only that it was closed.
+    const isEnd = error instanceof ClosedError && this.#ended !== undefined
+    return Promise.resolve({ error: isEnd ? (this.#ended as KaskaError) : error })
+  }
+
+  #wake(): void {
+    for (const waiter of this.#waiters) waiter.wake()
+  }
 }

@@ -36,14 +36,14 @@ export class TopicMap implements Iterable<Topic> {
     this.#order.push(topic)
   }
 
-  /** Removes a topic, which is marked as deleted. */
+  /** Removes a topic, and marks it as deleted. */
   remove(topic: Topic): void {
-    topic.isDeleted = true
+    topic.state = 'deleted'
     this.#byName.delete(topic.name)
     this.#byId.delete(topic.id)
     this.#holes++
     if (this.#holes <= this.#order.length / 2) return
-    this.#order = this.#order.filter(({ isDeleted }) => !isDeleted)
+    this.#order = this.#order.filter(({ state }) => state !== 'deleted')
     this.#holes = 0
   }
 
@@ -63,7 +63,7 @@ export class TopicMap implements Iterable<Topic> {
       const topic = order[index]
       if (topic === undefined) return
       next = topic.created + 1
-      if (!topic.isDeleted) yield topic
+      if (topic.state !== 'deleted') yield topic
     }
   }
 }

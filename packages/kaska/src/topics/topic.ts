@@ -3,6 +3,17 @@ import type { TopicId, TopicInfo } from '@kaska/protocol'
 import type { Partition } from './partition.ts'
 import type { TopicConfig } from './topic-config.ts'
 
+/**
+ *   creating ---> live ---> deleting ---> deleted
+ *      |           ^           |
+ *      |           +-----------+  the deletion could not be recorded
+ *      +--> deleted               the creation could not be recorded
+ *
+ * A topic that is being created is seen by nobody: it could still be lost. One that is being deleted
+ * is used as before until its deletion is recorded.
+ */
+export type TopicState = 'creating' | 'live' | 'deleting' | 'deleted'
+
 export class Topic implements TopicInfo {
   readonly name: string
   readonly id: TopicId
@@ -11,15 +22,21 @@ export class Topic implements TopicInfo {
   readonly created: number
   /** What was set for this topic; shared by all that have no settings of their own. */
   config: TopicConfig
-  isDeleted = false
+  state: TopicState
   /** Those partitions that were used since the start, by their numbers. */
   used: Map<number, Partition> | undefined = undefined
 
-  constructor(info: TopicInfo, created: number, config: TopicConfig) {
+  constructor(info: TopicInfo, created: number, config: TopicConfig, state: TopicState) {
     this.name = info.name
     this.id = info.id
     this.partitions = info.partitions
     this.created = created
     this.config = config
+    this.state = state
+  }
+
+  /** May it be used? */
+  get isOpen(): boolean {
+    return this.state === 'live' || this.state === 'deleting'
   }
 }

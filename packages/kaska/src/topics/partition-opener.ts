@@ -1,0 +1,73 @@
+/** Opens the logs of partitions, and removes those of deleted topics: a limited number at a time. */
+import { KaskaError, PartitionOfflineError, type TopicId } from '@kaska/protocol'
+import type { LogConfig } from '../log/log-config.ts'
+import type { PartitionLog } from '../log/partition-log.ts'
+import type { Topic } from './topic.ts'
+import { logConfigOf } from './topic-config.ts'
+
+/** What is needed of the data directory. */
+export interface PartitionDirectory {
+  openPartition(id: string, config: LogConfig): Promise<PartitionLog>
+  removePartition(id: string): Promise<void>
+}
+
+const atOnceMax = 32
+
+export class PartitionOpener {
+  readonly #directory: PartitionDirectory
+  readonly #report: (line: string) => void
+  readonly #waiting: (() => void)[] = []
+  #busyCount = 0
+
+  constructor(directory: PartitionDirectory, report: (line: string) => void) {
+    this.#directory = directory
+    this.#report = report
+  }
+
+  /** Rejects with PartitionOfflineError where the disk refuses. */
+  async open(topic: Topic, partition: number): Promise<PartitionLog> {
+    const id = partitionId(topic.id, partition)
+    await this.#enter()
+    try {
+      return await this.#directory.openPartition(id, logConfigOf(topic.config))
+    } catch (cause) {
+      if (cause instanceof KaskaError) throw cause
+      const text = `the log of ${id} cannot be opened: ${cause}`
+      this.#report(text)
+      throw new PartitionOfflineError(text, { cause })
+    } finally {
+      this.#leave()
+    }
+  }
+
+  /** Removes what the partitions of a deleted topic left on the disk. Rejects with DiskError. */
+  async remove(topic: TopicId, partitions: number): Promise<void> {
+    for (let start = 0; start < partitions; start += atOnceMax) {
+      const count = Math.min(atOnceMax, partitions - start)
+      await Promise.all(
+        Array.from({ length: count }, (_, index) =>
+          this.#directory.removePartition(partitionId(topic, start + index)),
+        ),
+      )
+    }
+  }
+
+  async #enter(): Promise<void> {
+    if (this.#busyCount < atOnceMax) {
+      this.#busyCount++
+      return
+    }
+    // Whoever leaves hands its place on.
+    await new Promise<void>((resolve) => this.#waiting.push(resolve))
+  }
+
+  #leave(): void {
+    const next = this.#waiting.shift()
+    if (next !== undefined) next()
+    else this.#busyCount--
+  }
+}
+
+function partitionId(topic: TopicId, partition: number): string {
+  return `${topic}-${partition}`
+}
