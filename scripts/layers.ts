@@ -24,6 +24,8 @@ interface PackageLayers {
   readonly dependencies: Readonly<Record<string, readonly string[]>>
   /** The folders that may import Node's built-ins. */
   readonly node: readonly string[]
+  /** Built-ins that reach nothing outside of the program: for all folders. */
+  readonly pure: readonly string[]
   /** What each folder may import beside itself; undefined: the package has no layers inside. */
   readonly folders?: Readonly<Record<string, readonly string[]>>
 }
@@ -32,17 +34,18 @@ interface PackageLayers {
 const all = ['*']
 
 const layers: Readonly<Record<string, PackageLayers>> = {
-  protocol: { packages: [], dependencies: {}, node: [] },
+  protocol: { packages: [], dependencies: {}, node: [], pure: [] },
   client: {
     packages: ['@kaska/protocol'],
     dependencies: {},
     node: ['host'],
+    pure: [],
   },
   kaska: {
     packages: ['@kaska/protocol', '@kaska/client'],
     dependencies: { '@node-rs/crc32': ['host'], commander: ['cli'] },
-    // The command line is the process: it reads standard input and prints.
-    node: ['host', 'cli'],
+    node: ['host'],
+    pure: ['node:assert/strict'],
     folders: {
       log: [],
       topics: ['log'],
@@ -105,6 +108,7 @@ function refuse(
 ): string | undefined {
   if (specifier.startsWith('.')) return refuseRelative(specifier, file, folder, rules)
   if (specifier.startsWith('node:')) {
+    if (rules.pure.includes(specifier)) return undefined
     return isIn(file, rules.node) ? undefined : `${who(rules.node)} may import ${specifier}`
   }
   if (rules.packages.includes(specifier)) return undefined

@@ -5,6 +5,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { errorTable } from '@kaska/protocol'
+import type { Command } from 'commander'
+import { createProgram } from '../packages/kaska/src/cli/program.ts'
+import { Setting } from '../packages/kaska/src/cli/settings.ts'
+import { packageVersion, Terminal } from '../packages/kaska/src/host/terminal.ts'
 import { root } from './workspace.ts'
 
 export interface ReferencePage {
@@ -15,7 +19,10 @@ export interface ReferencePage {
 
 /** All pages, as they should be. */
 export function referencePages(): ReferencePage[] {
-  return [{ file: 'docs/reference/errors.md', text: errorsPage() }]
+  return [
+    { file: 'docs/reference/errors.md', text: errorsPage() },
+    { file: 'docs/reference/options.md', text: optionsPage() },
+  ]
 }
 
 function errorsPage(): string {
@@ -38,6 +45,43 @@ errors without one are never sent.
 
 ${table(['Error', 'Code', 'Number', 'Retriable', 'Meaning'], rows)}`,
   )
+}
+
+function optionsPage(): string {
+  const program = createProgram(new Terminal(), packageVersion())
+  const sections = [program, ...program.commands].map((command) => commandSections(command, []))
+  return page(
+    'Commands and options',
+    'packages/kaska/src/cli/program.ts',
+    `Where an option can be set in several places, the command line counts first, then the environment
+variable, then the config file (\`--config-file\`, whose keys are the options' long names), then the
+default.
+
+${sections.join('\n\n')}`,
+  )
+}
+
+/** A command's section, and those of the commands below it (not of the program itself). */
+function commandSections(command: Command, above: readonly string[]): string {
+  const isProgram = command.parent === null
+  const names = isProgram ? [command.name()] : [...above, command.name()]
+  const rows = command.options
+    .filter((option) => !option.hidden)
+    .map((option) => [
+      `\`${option.flags}\``,
+      option instanceof Setting ? `\`${option.environmentName}\`` : '',
+      option.defaultValue === undefined ? '' : `\`${String(option.defaultValue)}\``,
+      option.description.replace(/ \(env: \w+\)$/, ''),
+    ])
+  const usage = [...(isProgram ? [] : ['kaska']), ...names, command.usage()].join(' ')
+  const parts = [
+    `## ${isProgram ? '' : 'kaska '}${names.join(' ')}`,
+    `\`${usage}\``,
+    command.description(),
+    ...(rows.length > 0 ? [table(['Option', 'Environment', 'Default', 'Meaning'], rows)] : []),
+  ]
+  const below = isProgram ? [] : command.commands.map((child) => commandSections(child, names))
+  return [parts.join('\n\n'), ...below].join('\n\n')
 }
 
 function page(title: string, source: string, body: string): string {
