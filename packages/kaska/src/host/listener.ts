@@ -1,10 +1,19 @@
 /**
  * One port for all protocols: the first byte of a connection tells which it speaks.
  *
- * This file is the interface; what it guarantees is being written.
+ * A connection is handed to the protocol of its first byte, with what was read; from then on it is
+ * the protocol's, and so is its end. One that says nothing for a while, or begins with a byte that
+ * nobody knows, is closed, and that is reported. Nothing that a connection does reaches the others.
  */
-import type { Socket } from 'node:net'
-import type { Clock, Receiver, Transport } from '@kaska/protocol'
+import { createServer, type Server, type Socket } from 'node:net'
+import {
+  AddressInUseError,
+  type Clock,
+  InvalidArgumentError,
+  type Receiver,
+  type Transport,
+} from '@kaska/protocol'
+import { formatAddress, SocketTransport } from './socket-transport.ts'
 
 /** A row of the listener's table. */
 export interface SocketProtocol {
@@ -22,6 +31,7 @@ export interface ListenerOptions {
   /** Asked in their order; a connection that nobody matches is closed. */
   readonly protocols: readonly SocketProtocol[]
   readonly clock: Clock
+  /** What a person who runs the broker should hear of: one line of text each. */
   readonly report: (line: string) => void
   /** A connection that has not sent a byte after this time is closed; 30 s unless given. */
   readonly firstByteMs?: number
@@ -34,16 +44,94 @@ export interface Listener {
   close(): Promise<void>
 }
 
-/** Rejects with AddressInUseError, which names the port and the way out. */
-export function listen(_options: ListenerOptions): Promise<Listener> {
-  throw new Error('not built yet')
+const firstByteMsDefault = 30_000
+const backlog = 1024
+
+/** Listens. Rejects with AddressInUseError, which names the port and the way out, and with
+ * InvalidArgumentError for an address that this machine cannot listen on. */
+export async function listen(options: ListenerOptions): Promise<Listener> {
+  const { host, port, report } = options
+  const undecided = new Set<Socket>()
+  const server = createServer({ noDelay: true }, (socket) => decide(socket, undecided, options))
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(listenError(error, host, port)))
+    server.listen({ host, port, backlog }, () => {
+      server.removeAllListeners('error')
+      resolve()
+    })
+  })
+  // A connection that could not be accepted, for want of a file descriptor for instance.
+  server.on('error', (error) => report(`listener ${host}:${port}: ${error.message}`))
+  const address = server.address()
+  const bound = typeof address === 'object' && address !== null ? address.port : port
+  return { host, port: bound, close: () => close(server, undecided) }
 }
 
-/** A protocol that wants a `Transport`, as a row of the table: the native one. */
-export function overSockets(_protocol: {
+/** A protocol that wants a `Transport`, as a row of the table. */
+export function overSockets(protocol: {
   readonly name: string
   matches(firstByte: number): boolean
   accept(transport: Transport): Receiver
 }): SocketProtocol {
-  throw new Error('not built yet')
+  return {
+    name: protocol.name,
+    matches: (firstByte) => protocol.matches(firstByte),
+    accept: (socket, firstBytes) => {
+      const transport = new SocketTransport(socket)
+      const receiver = protocol.accept(transport)
+      transport.attach(receiver)
+      receiver.received(firstBytes)
+    },
+  }
+}
+
+/** Waits for a connection's first byte, and hands it to whom it concerns. */
+function decide(socket: Socket, undecided: Set<Socket>, options: ListenerOptions): void {
+  const { protocols, clock, report, firstByteMs = firstByteMsDefault } = options
+  const address = formatAddress(socket.remoteAddress, socket.remotePort)
+  undecided.add(socket)
+  const timer = clock.after(firstByteMs, () => {
+    report(`connection ${address}: closed: it has sent nothing`)
+    socket.destroy()
+  })
+  const forget = () => {
+    timer.cancel()
+    undecided.delete(socket)
+  }
+  // The reset of a connection that nobody has taken yet concerns nobody.
+  const ignore = () => {}
+  socket.on('error', ignore)
+  socket.on('close', forget)
+  socket.once('data', (chunk: Uint8Array) => {
+    socket.off('close', forget)
+    forget()
+    const firstByte = chunk[0] as number
+    const protocol = protocols.find(({ matches }) => matches(firstByte))
+    if (protocol === undefined) {
+      const byte = `0x${firstByte.toString(16).padStart(2, '0')}`
+      report(`connection ${address}: closed: no protocol begins with ${byte}`)
+      socket.destroy()
+      return
+    }
+    socket.off('error', ignore)
+    protocol.accept(socket, chunk)
+  })
+}
+
+function close(server: Server, undecided: ReadonlySet<Socket>): Promise<void> {
+  for (const socket of undecided) socket.destroy()
+  // The server's own `close` event waits for all connections: those are not ours to wait for.
+  server.close()
+  return Promise.resolve()
+}
+
+function listenError(error: NodeJS.ErrnoException, host: string, port: number): Error {
+  const where = `${host}:${port}`
+  if (error.code === 'EADDRINUSE') {
+    return new AddressInUseError(
+      `port ${port} on ${host} is in use by another program: stop it, or take another port with --port`,
+      { cause: error },
+    )
+  }
+  return new InvalidArgumentError(`cannot listen on ${where}: ${error.message}`, { cause: error })
 }

@@ -1,23 +1,12 @@
 /**
  * The native protocol's side of the broker: makes a session for each connection, ends it with the
- * connection, and watches over all of them with one timer.
- *
- * This file is the interface; what it guarantees is being written.
+ * connection, and looks now and then, by one timer for all of them, which of them still go on.
  */
-import type { Clock, Engine, native, Receiver, Transport } from '@kaska/protocol'
-import type { NativeLimits } from './native-limits.ts'
-
-/** What the sessions need of the broker's byte budget (`MemoryBudget` is one). */
-export interface ByteBudget {
-  readonly total: number
-  readonly used: number
-  tryReserve(bytes: number): boolean
-  reserve(bytes: number, signal?: AbortSignal): Promise<void>
-  release(bytes: number): void
-  /** Counts a buffer, once however many hold it. */
-  retain(buffer: ArrayBufferLike): void
-  releaseBuffer(buffer: ArrayBufferLike): void
-}
+import { type Clock, type Engine, native, type Receiver, type Transport } from '@kaska/protocol'
+import type { ByteBudget } from './byte-budget.ts'
+import { createCounters, type NativeCounters } from './native-counters.ts'
+import { defaultLimits, type NativeLimits } from './native-limits.ts'
+import { Session, type SessionShared } from './session.ts'
 
 export interface NativeProtocolOptions {
   readonly engine: Engine
@@ -28,22 +17,6 @@ export interface NativeProtocolOptions {
   readonly identity: { readonly software: string; readonly clusterId: string }
   /** What a person who runs the broker should hear of: one line of text each. */
   readonly report: (line: string) => void
-}
-
-/** Counts since the protocol was made, but for `connections` and `requestsInFlight`: now. */
-export interface NativeCounters {
-  connections: number
-  requestsInFlight: number
-  connectionsAccepted: number
-  requests: number
-  /** Requests that were answered with an error. */
-  failures: number
-  /** Connections closed for what they sent. */
-  refused: number
-  /** Connections closed for lack of progress, or of any sign of life. */
-  stalled: number
-  /** Mistakes of our own that were answered with InternalError. */
-  internalErrors: number
 }
 
 export interface NativeProtocol {
@@ -58,9 +31,80 @@ export interface NativeProtocol {
   close(): Promise<void>
 }
 
-export function createNativeProtocol(_options: NativeProtocolOptions): NativeProtocol {
-  throw new Error('not built yet')
+/** Sessions are looked at so often within `stallMs`. */
+const checksPerStall = 4
+
+export function createNativeProtocol(options: NativeProtocolOptions): NativeProtocol {
+  return new Sessions(options)
 }
 
-/** The identity that `identify` answers with. */
-export type NativeIdentity = native.BrokerIdentity
+class Sessions implements NativeProtocol {
+  readonly name = 'native'
+  readonly limits: NativeLimits
+  readonly counters = createCounters()
+  readonly #shared: SessionShared
+  readonly #sessions = new Set<Session>()
+  #isWatching = false
+  #isClosed = false
+  #allEnded: (() => void) | undefined
+
+  constructor({ engine, clock, budget, limits, identity, report }: NativeProtocolOptions) {
+    this.limits = { ...defaultLimits(budget.total), ...limits }
+    this.#shared = {
+      engine,
+      clock,
+      budget,
+      limits: this.limits,
+      identity: { ...identity, frameBytesMax: this.limits.frameBytesMax },
+      counters: this.counters,
+      report,
+      ended: (session) => this.#remove(session),
+    }
+  }
+
+  matches(firstByte: number): boolean {
+    return firstByte === native.magic[0]
+  }
+
+  accept(transport: Transport): Receiver {
+    const session = new Session(transport, this.#shared)
+    this.#sessions.add(session)
+    this.counters.connectionsAccepted++
+    this.counters.connections++
+    if (this.#isClosed) session.destroy()
+    else this.#watchSoon()
+    return session
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    if (this.#sessions.size === 0) return
+    const allEnded = new Promise<void>((resolve) => {
+      this.#allEnded = resolve
+    })
+    for (const session of this.#sessions) session.end()
+    const timer = this.#shared.clock.after(this.limits.closeMs, () => {
+      for (const session of this.#sessions) session.destroy()
+    })
+    await allEnded
+    timer.cancel()
+  }
+
+  #remove(session: Session): void {
+    this.#sessions.delete(session)
+    this.counters.connections--
+    if (this.#sessions.size === 0) this.#allEnded?.()
+  }
+
+  /** The timer runs while there are sessions. */
+  #watchSoon(): void {
+    if (this.#isWatching) return
+    this.#isWatching = true
+    this.#shared.clock.after(this.limits.stallMs / checksPerStall, () => {
+      this.#isWatching = false
+      const now = this.#shared.clock.monotonic()
+      for (const session of this.#sessions) session.check(now)
+      if (this.#sessions.size > 0 && !this.#isClosed) this.#watchSoon()
+    })
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * A `Transport` over an accepted socket, plain or TLS.
+ *
+ * What is written within one turn of the event loop leaves together, as one gathered write: one
+ * system call wherever the kernel takes it whole (contract 12). While a write is under way the next
+ * ones gather. The views go to the kernel by identity.
+ *
+ *   write write write | end of the turn: one writev | done: sent sent sent, and the next writev
+ */
+import type { Socket } from 'node:net'
+import { nextTick } from 'node:process'
+import { type Chunks, chunksLength, type Receiver, type Transport } from '@kaska/protocol'
+
+/** What was written together. */
+class Batch {
+  readonly chunks: Uint8Array[] = []
+  readonly sent: (() => void)[] = []
+  length = 0
+}
+
+export class SocketTransport implements Transport {
+  readonly remoteAddress: string
+  readonly #socket: Socket
+  #gathered = new Batch()
+  #leaving: Batch | undefined
+  #isScheduled = false
+  #isEnding = false
+  #isClosed = false
+  #error: Error | undefined
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+    this.remoteAddress = formatAddress(socket.remoteAddress, socket.remotePort)
+  }
+
+  /** From now on the receiver is told of everything. To be called once, before bytes arrive. */
+  attach(receiver: Receiver): void {
+    const socket = this.#socket
+    socket.on('data', (chunk: Uint8Array) => receiver.received(chunk))
+    socket.on('error', (error) => {
+      this.#error = error
+    })
+    socket.on('close', () => {
+      this.#isClosed = true
+      this.#settle()
+      receiver.closed(this.#error)
+    })
+  }
+
+  get unsentBytes(): number {
+    const { length } = this.#gathered
+    if (this.#leaving === undefined) return length
+    // How much of a long write is left only the handle knows, as Node's own time-out asks it.
+    const { _handle: handle } = this.#socket as { _handle?: { writeQueueSize?: number } | null }
+    return length + Math.min(this.#leaving.length, handle?.writeQueueSize ?? this.#leaving.length)
+  }
+
+  write(chunks: Chunks, sent?: () => void): void {
+    if (this.#isClosed || this.#isEnding) {
+      if (sent !== undefined) nextTick(sent)
+      return
+    }
+    const batch = this.#gathered
+    for (const chunk of chunks) batch.chunks.push(chunk)
+    batch.length += chunksLength(chunks)
+    if (sent !== undefined) batch.sent.push(sent)
+    this.#flushSoon()
+  }
+
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  end(): void {
+    this.#isEnding = true
+    this.#flushSoon()
+  }
+
+  destroy(reason?: Error): void {
+    this.#isEnding = true
+    this.#socket.destroy(reason)
+  }
+
+  #flushSoon(): void {
+    if (this.#isScheduled || this.#leaving !== undefined) return
+    this.#isScheduled = true
+    // A tick runs after all the microtasks of this turn: each answer that they make ready is in it.
+    nextTick(() => {
+      this.#isScheduled = false
+      this.#flush()
+    })
+  }
+
+  #flush(): void {
+    if (this.#isClosed || this.#leaving !== undefined) return
+    const batch = this.#gathered
+    const last = batch.chunks.pop()
+    if (last === undefined) {
+      this.#runSent(batch)
+      if (this.#isEnding) this.#socket.end()
+      return
+    }
+    this.#gathered = new Batch()
+    this.#leaving = batch
+    const socket = this.#socket
+    const isMany = batch.chunks.length > 0
+    if (isMany) socket.cork()
+    for (const chunk of batch.chunks) socket.write(chunk)
+    socket.write(last, () => {
+      if (this.#leaving !== batch) return
+      this.#leaving = undefined
+      this.#runSent(batch)
+      if (this.#gathered.chunks.length > 0 || this.#isEnding) this.#flush()
+    })
+    if (isMany) socket.uncork()
+  }
+
+  /** The connection has ended: nothing more will leave. */
+  #settle(): void {
+    const { sent } = this.#gathered
+    const leaving = this.#leaving
+    this.#leaving = undefined
+    this.#gathered = new Batch()
+    for (const each of leaving?.sent ?? []) each()
+    for (const each of sent) each()
+  }
+
+  #runSent(batch: Batch): void {
+    for (const each of batch.sent.splice(0)) each()
+  }
+}
+
+/** `127.0.0.1:9092`, `[::1]:9092`; an IPv4 address in IPv6 form is shown as what it is. */
+export function formatAddress(address: string | undefined, port: number | undefined): string {
+  if (address === undefined) return 'unknown'
+  const plain = address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
+  return plain.includes(':') ? `[${plain}]:${port}` : `${plain}:${port}`
+}

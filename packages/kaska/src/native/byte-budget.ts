@@ -1,0 +1,23 @@
+/**
+ * What a session needs of the broker's byte budget; the log's `MemoryBudget` is one.
+ *
+ * Bytes that are to come are reserved. Bytes that are there are counted by their backing ArrayBuffer,
+ * once however many hold it: so a message is counted once while its frame, the log's queue and the
+ * log's tail all hold views of the same buffer.
+ */
+export interface ByteBudget {
+  /** Bytes that may be in use. */
+  readonly total: number
+  /** Bytes reserved or kept now. */
+  readonly used: number
+  /** Takes the bytes if they are free, without waiting. */
+  tryReserve(bytes: number): boolean
+  /** Waits for the bytes in the order of the calls; rejects with the signal's reason. */
+  reserve(bytes: number, signal?: AbortSignal): Promise<void>
+  /** Gives reserved bytes back. */
+  release(bytes: number): void
+  /** Counts a buffer that is kept; never refused. */
+  retain(buffer: ArrayBufferLike): void
+  /** The opposite of one `retain`. */
+  releaseBuffer(buffer: ArrayBufferLike): void
+}
