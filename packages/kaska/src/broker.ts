@@ -2,9 +2,33 @@
  * The broker: joins the log, the topics, the offsets and the protocols. Several may live in one
  * process; nothing is shared between them.
  */
-import type { Clock, Codecs, Crc32c, Engine, Random } from '@kaska/protocol'
+import {
+  type Clock,
+  ClosedError,
+  type Codecs,
+  type Crc32c,
+  type Engine,
+  InvalidArgumentError,
+  type Random,
+  TopicExistsError,
+  type TopicId,
+  topicNameOf,
+} from '@kaska/protocol'
+import { OffsetStore } from './groups/offset-store.ts'
+import { createCodecs } from './host/codecs.ts'
+import { loadCrc32c } from './host/crc32c.ts'
+import { nodeClock } from './host/node-clock.ts'
+import { nodeRandom } from './host/node-random.ts'
+import { packageVersion } from './host/package-version.ts'
+import { DataDirectory } from './log/data-directory.ts'
 import type { Disk } from './log/disk.ts'
 import type { SyncMode } from './log/log-config.ts'
+import { MemoryBudget } from './log/memory-budget.ts'
+import { MemoryDisk } from './log/memory-disk.ts'
+import { InProcessEngine } from './topics/in-process-engine.ts'
+import { LocalEngine } from './topics/local-engine.ts'
+import { ProducerIds } from './topics/producer-ids.ts'
+import { TopicStore } from './topics/topic-store.ts'
 
 /** A topic that is to exist when the broker has started. */
 export interface TopicOption {
@@ -75,10 +99,167 @@ export interface Broker extends AsyncDisposable {
   close(): Promise<void>
 }
 
+/** What all parts of the broker may have in memory together, unless said. */
+const memoryBytesMaxDefault = 256 * 1024 * 1024
+const memoryBytesMaxMin = 16 * 1024 * 1024
+
+const portDefault = 9092
+
 /**
  * Opens the data directory, and recovers. Rejects with InvalidArgumentError,
  * DataDirectoryLockedError, DataDirectoryError.
  */
-export function createBroker(_options: BrokerOptions): Promise<Broker> {
-  throw new Error('not built yet')
+export async function createBroker(options: BrokerOptions): Promise<Broker> {
+  const clock = options.clock ?? nodeClock
+  const random = options.random ?? nodeRandom
+  const report = options.report ?? (() => {})
+  const budget = new MemoryBudget(checkMemory(options.memoryBytesMax ?? memoryBytesMaxDefault))
+  const directory = await DataDirectory.open({
+    disk: await openDisk(options),
+    clock,
+    random,
+    crc32c: options.crc32c ?? loadCrc32c(),
+    syncMode: checkSync(options.sync ?? 'always'),
+    budget,
+    report: ({ text }) => report(text),
+  })
+  try {
+    const topics = await TopicStore.open(directory, random)
+    const hasTopic = (id: TopicId): boolean => topics.byId(id) !== undefined
+    const offsets = await OffsetStore.open(directory, { clock, hasTopic })
+    const producerIds = await ProducerIds.open(directory)
+    const codecs = options.codecs ?? createCodecs()
+    const engine = new LocalEngine({
+      directory,
+      topics,
+      offsets,
+      producerIds,
+      budget,
+      clock,
+      codecs,
+      report,
+    })
+    await createTopics(engine, options.topics ?? [])
+    return new JoinedBroker({ directory, engine, budget, clock, report })
+  } catch (error) {
+    await directory.close()
+    throw error
+  }
+}
+
+async function openDisk({ data, memory, disk }: BrokerOptions): Promise<Disk> {
+  const given = [data, memory === true ? memory : undefined, disk].filter(
+    (one) => one !== undefined,
+  )
+  if (given.length !== 1) {
+    throw new InvalidArgumentError('a broker keeps its data in one of `data`, `memory` and `disk`')
+  }
+  if (disk !== undefined) return disk
+  if (data === undefined) return new MemoryDisk()
+  // Not needed in memory: a start is quick.
+  const { openNodeDisk } = await import('./host/node-disk.ts')
+  return await openNodeDisk(data)
+}
+
+function checkSync(sync: SyncMode): SyncMode {
+  if (sync === 'always' || sync === 'os') return sync
+  throw new InvalidArgumentError(`sync is 'always' or 'os', not '${sync}'`)
+}
+
+function checkMemory(bytes: number): number {
+  if (Number.isSafeInteger(bytes) && bytes >= memoryBytesMaxMin) return bytes
+  throw new InvalidArgumentError(
+    `memoryBytesMax is at least ${memoryBytesMaxMin} (16 MiB), not ${bytes}`,
+  )
+}
+
+async function createTopics(engine: Engine, topics: readonly TopicOption[]): Promise<void> {
+  const context = { principal: null, clientId: '', address: 'in-process' }
+  for (const { name, partitions = 1, config = {} } of topics) {
+    const request = { name: topicNameOf(name), partitions, config: new Map(Object.entries(config)) }
+    try {
+      await engine.createTopic(request, context)
+    } catch (error) {
+      // It is there since an earlier start, with the settings that it was given then.
+      if (!(error instanceof TopicExistsError)) throw error
+    }
+  }
+}
+
+interface Parts {
+  readonly directory: DataDirectory
+  readonly engine: LocalEngine
+  readonly budget: MemoryBudget
+  readonly clock: Clock
+  readonly report: (line: string) => void
+}
+
+class JoinedBroker implements Broker {
+  readonly #parts: Parts
+  readonly #listeners = new Set<Listening>()
+  #closing: Promise<void> | undefined = undefined
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  get clusterId(): string {
+    return this.#parts.directory.clusterId
+  }
+
+  get software(): string {
+    return `kaska ${packageVersion()}`
+  }
+
+  get engine(): LocalEngine {
+    return this.#parts.engine
+  }
+
+  inProcess(): Engine {
+    return new InProcessEngine(this.#parts.engine)
+  }
+
+  async listen(options: ListenOptions = {}): Promise<Listening> {
+    const { host = '127.0.0.1', port = portDefault } = options
+    if (this.#closing !== undefined) throw new ClosedError('the broker was closed')
+    const { engine, budget, clock, report } = this.#parts
+    const { listen, overSockets } = await import('./host/listener.ts')
+    const { createNativeProtocol } = await import('./native/native-protocol.ts')
+    const { software, clusterId } = this
+    const identity = { software, clusterId }
+    const native = createNativeProtocol({ engine, clock, budget, identity, report })
+    const listener = await listen({ host, port, protocols: [overSockets(native)], clock, report })
+    const listening: Listening = {
+      host: listener.host,
+      port: listener.port,
+      url: `kaska://${listener.host.includes(':') ? `[${listener.host}]` : listener.host}:${listener.port}`,
+      close: async () => {
+        this.#listeners.delete(listening)
+        await Promise.all([listener.close(), native.close()])
+      },
+    }
+    this.#listeners.add(listening)
+    return listening
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    const { engine, directory } = this.#parts
+    try {
+      // What is under way gets its answer while the connections are still there.
+      const ended = engine.close()
+      await Promise.all(Array.from(this.#listeners, (listening) => listening.close()))
+      await ended
+    } finally {
+      await directory.close()
+    }
+  }
 }

@@ -4,6 +4,7 @@
  *
  * Changes of one name are made one after the other (`#changes`): so a request to delete a topic that
  * is just being created waits for that, and what a connection asks for takes effect in its order.
+ * Between the look whether there is such a change and the beginning of the next nothing is awaited.
  *
  * An entry of the log: a kind (u8), then
  *   1 created   topic id (16 bytes), creation number, partitions, settings, name (the rest)
@@ -112,7 +113,7 @@ export class TopicStore {
     }
     const config = checkTopicConfig(request.config)
     if (request.id !== undefined) checkTopicId(request.id)
-    await this.#quiet(name.text)
+    while (this.#changes.has(name.text)) await this.#changes.get(name.text)
 
     const existing = this.#topics.get(name.text)
     if (existing !== undefined) {
@@ -121,7 +122,7 @@ export class TopicStore {
       throw new TopicExistsError(`there is a topic '${shown(name.text)}' already`)
     }
     const id = request.id ?? createTopicId(this.#random)
-    if (this.#topics.byId(id) !== undefined) {
+    if (this.#topics.byId(id) !== undefined || this.#leftovers.has(id)) {
       throw new InvalidArgumentError(`another topic has the id ${id}`)
     }
     const info = { name: name.text, id, partitions }
@@ -152,7 +153,7 @@ export class TopicStore {
 
   /** Returns the topic that was deleted: see `leftovers`. Rejects with UnknownTopicError. */
   async delete(name: string): Promise<Topic> {
-    await this.#quiet(name)
+    while (this.#changes.has(name)) await this.#changes.get(name)
     const topic = this.#topics.get(name)
     if (topic === undefined) throw unknownTopic(name)
     topic.state = 'deleting'
@@ -169,7 +170,7 @@ export class TopicStore {
   /** Replaces a topic's settings. UnknownTopicError, InvalidArgumentError, DiskFullError. */
   async configure(name: string, config: ReadonlyMap<string, string>): Promise<Topic> {
     const checked = checkTopicConfig(config)
-    await this.#quiet(name)
+    while (this.#changes.has(name)) await this.#changes.get(name)
     const topic = this.#topics.get(name)
     if (topic === undefined) throw unknownTopic(name)
     const previous = topic.config
@@ -178,14 +179,6 @@ export class TopicStore {
       if (!isDone) topic.config = previous
     })
     return topic
-  }
-
-  async #quiet(name: string): Promise<void> {
-    for (;;) {
-      const change = this.#changes.get(name)
-      if (change === undefined) return
-      await change
-    }
   }
 
   /** Records a change that was made in memory, and calls `end` when it is durable or has failed. */

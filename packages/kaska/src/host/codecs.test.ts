@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { InvalidMessageError, UnsupportedCompressionError } from '@kaska/protocol'
+import { createCodecs } from './codecs.ts'
+
+const expanded = new Uint8Array(100_000).fill(42)
+const compressors = [
+  { name: 'gzip', type: 1, compress: gzipSync },
+  { name: 'zstd', type: 4, compress: zstdCompressSync },
+] as const
+
+for (const { name, type, compress } of compressors) {
+  suite(name, () => {
+    const compressed = compress(expanded)
+
+    test('expands what lies in several views', () => {
+      const chunks = [compressed.subarray(0, 5), compressed.subarray(5, 6), compressed.subarray(6)]
+      const { decompress } = createCodecs()(type)
+      assert.deepEqual(Uint8Array.from(decompress(chunks, 100_000)), expanded)
+    })
+
+    test('refuses to expand beyond the bound', () => {
+      const { decompress } = createCodecs()(type)
+      assert.throws(() => decompress([compressed], 99_999), InvalidMessageError)
+    })
+
+    test('refuses what is damaged, cut short or empty', () => {
+      const { decompress } = createCodecs()(type)
+      const damaged = Uint8Array.from(compressed)
+      damaged[0] = (damaged[0] as number) ^ 0xff
+      assert.throws(() => decompress([damaged], 100_000), InvalidMessageError)
+      assert.throws(() => decompress([compressed.subarray(0, 20)], 100_000), InvalidMessageError)
+      assert.throws(() => decompress([], 100_000), InvalidMessageError)
+    })
+  })
+}
+
+test('there is no codec for the other compressions', () => {
+  const codecs = createCodecs()
+  for (const type of [2, 3, 5, 6, 7]) {
+    assert.throws(() => codecs(type), UnsupportedCompressionError)
+  }
+})
