@@ -9,6 +9,14 @@
 import type { Chunks } from '@kaska/protocol'
 
 export interface Disk {
+  /**
+   * Changes whenever writes that were not synced may have been lost since: the boot id of the
+   * operating system. As long as it stays, everything that was written is still in the page cache.
+   * Undefined where nothing can tell.
+   */
+  readonly bootId: string | undefined
+  /** How many syncs may be under way at a time, so that reads and writes are not kept waiting. */
+  readonly syncsMax: number
   /** Opens a file for reading and writing; `create` makes it where it does not exist. */
   open(path: string, options?: { create?: boolean }): Promise<DiskFile>
   /** The entries of a directory, unordered; empty where there is no such directory. */
@@ -17,7 +25,10 @@ export interface Disk {
   makeDirectory(path: string): Promise<void>
   /** Replaces `to` if it exists. */
   rename(from: string, to: string): Promise<void>
-  /** Removes a file, or a directory with all that it holds. Open files stay readable. */
+  /**
+   * Removes a file, or a directory with all that it holds; what is not there is removed already. Open
+   * files stay readable.
+   */
   remove(path: string): Promise<void>
   /** Makes creations, renames and removals in this directory durable. */
   syncDirectory(path: string): Promise<void>
@@ -45,6 +56,7 @@ export interface DiskFile {
   write(position: number, chunks: Chunks): Promise<void> | undefined
   /** Returns when all that was written before the call is durable (fdatasync). */
   sync(): Promise<void>
+  /** Cuts the file to `length`; a shorter one stays as it is. */
   truncate(length: number): Promise<void>
   close(): Promise<void>
 }

@@ -1,2 +1,132 @@
-/** Open files, a limited number, counted by their readers. */
-export class FileCache {}
+/**
+ * Open files: at most `filesMax` that nobody uses stay open, however many topics there are. Whoever
+ * uses a file holds it by a count, so a file that is removed stays readable for its readers and is
+ * closed after the last of them.
+ */
+import assert from 'node:assert/strict'
+import type { Disk, DiskFile } from './disk.ts'
+
+/** A file in use. `release` is to be called once for each `acquire`. */
+export class OpenFile {
+  readonly path: string
+  readonly file: DiskFile
+  readonly #cache: FileCache
+  /** The cache's: how many use it now, and whether it is still the one to be found by its path. */
+  users = 1
+  listed = true
+
+  constructor(cache: FileCache, file: DiskFile) {
+    this.#cache = cache
+    this.path = file.path
+    this.file = file
+  }
+
+  /** One more user, of a file that has one. */
+  retain(): OpenFile {
+    assert(this.users > 0, 'a file was retained that nobody uses')
+    this.users++
+    return this
+  }
+
+  release(): void {
+    this.users--
+    assert(this.users >= 0, 'a file was released twice')
+    if (this.users === 0) this.#cache.unused(this)
+  }
+}
+
+export class FileCache {
+  readonly #disk: Disk
+  readonly #filesMax: number
+  readonly #open = new Map<string, OpenFile>()
+  readonly #opening = new Map<string, Promise<OpenFile>>()
+  /** Open and used by nobody, the longest unused first. */
+  readonly #unused = new Set<OpenFile>()
+  readonly #closing = new Set<Promise<void>>()
+
+  constructor(disk: Disk, filesMax: number) {
+    this.#disk = disk
+    this.#filesMax = filesMax
+  }
+
+  /** How many files are open. */
+  get size(): number {
+    return this.#open.size
+  }
+
+  /** The file, at once if it is open. `create` makes it where it does not exist. */
+  acquire(path: string, options?: { create?: boolean }): OpenFile | Promise<OpenFile> {
+    const open = this.#open.get(path)
+    if (open === undefined) return this.#acquireLater(path, options)
+    if (open.users === 0) this.#unused.delete(open)
+    open.users++
+    return open
+  }
+
+  /** Forgets a file that is being removed or replaced: it is closed when nobody uses it any more. */
+  forget(path: string): void {
+    const open = this.#open.get(path)
+    if (open === undefined) return
+    this.#open.delete(path)
+    open.listed = false
+    if (open.users === 0) {
+      this.#unused.delete(open)
+      this.#close(open)
+    }
+  }
+
+  /** Closes everything; nothing may be in use. */
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#opening.values())
+    for (const path of [...this.#open.keys()]) this.forget(path)
+    await Promise.all(this.#closing)
+  }
+
+  /** The last user of a file has gone (`OpenFile.release` calls this). */
+  unused(open: OpenFile): void {
+    if (!open.listed) {
+      this.#close(open)
+      return
+    }
+    this.#unused.add(open)
+    if (this.#open.size <= this.#filesMax) return
+    for (const oldest of this.#unused) {
+      this.forget(oldest.path)
+      if (this.#open.size <= this.#filesMax) return
+    }
+  }
+
+  async #acquireLater(path: string, options?: { create?: boolean }): Promise<OpenFile> {
+    for (;;) {
+      const open = this.#open.get(path)
+      if (open !== undefined) {
+        if (open.users === 0) this.#unused.delete(open)
+        open.users++
+        return open
+      }
+      const opening = this.#opening.get(path)
+      if (opening === undefined) break
+      // Whoever opens it first may fail for a reason of its own (it does not create it).
+      await opening.catch(() => {})
+    }
+    const opening = this.#disk.open(path, options).then((file) => {
+      const open = new OpenFile(this, file)
+      this.#open.set(path, open)
+      return open
+    })
+    this.#opening.set(path, opening)
+    try {
+      return await opening
+    } finally {
+      this.#opening.delete(path)
+    }
+  }
+
+  #close(open: OpenFile): void {
+    const closing = open.file.close().catch(() => {
+      // Nothing depends on it: what has to be durable was synced while the file was in use.
+    })
+    this.#closing.add(closing)
+    void closing.then(() => this.#closing.delete(closing))
+  }
+}

@@ -7,6 +7,7 @@ import type { Checkpoints } from './checkpoints.ts'
 import type { Disk } from './disk.ts'
 import type { FileCache } from './file-cache.ts'
 import type { MemoryBudget } from './memory-budget.ts'
+import type { IndexCache } from './segment-index.ts'
 import type { SyncQueue } from './sync-queue.ts'
 
 /**
@@ -51,9 +52,12 @@ export interface LogShared {
   readonly syncMode: SyncMode
   /** Broker-wide, one higher at each start; stamped into every batch. */
   readonly leaderEpoch: number
+  /** The first leader epoch since the operating system was started (`Disk.bootId`). */
+  readonly bootEpoch: number
   readonly syncQueue: SyncQueue
   readonly budget: MemoryBudget
   readonly files: FileCache
+  readonly indexes: IndexCache
   readonly checkpoints: Checkpoints
   report(event: LogEvent): void
 }

@@ -1,57 +1,195 @@
 /**
- * One byte budget for the broker: received frames, unsent responses, reads under way and the tails
- * of the logs.
+ * One byte budget for the broker: received frames, unsent responses, reads under way, and the tails
+ * of the logs, which fill what nobody needs and give it back, the oldest first, when somebody does.
+ *
+ *   | tails ............... | reserved .......... | free .......... | kept for small requests |
+ *     <= half of the total                          large requests    (<= 16 KiB each)
+ *     evicted on demand                             wait for this
+ *
+ * What is kept by reference is counted by its backing ArrayBuffer, once, however many views and
+ * holders it has: a view of 10 bytes keeps all of its buffer in memory.
  */
+import assert from 'node:assert/strict'
+import { AppendQueue } from './append-queue.ts'
 
-/** Something that can give memory back: the tails of the logs. */
+/** Something that can give memory back: the tail of a log. */
 export interface Evictable {
-  /** Gives back some memory by calling the budget's release; false when there is nothing left. */
+  /** Gives its oldest piece back by calling the budget; false when it had none any more. */
   evict(): boolean
+  /** How many pieces it has, each of which was added once. */
+  readonly pieces: number
+}
+
+const smallBytesMax = 16 * 1024
+
+interface Waiter {
+  readonly bytes: number
+  readonly grant: () => void
+  cancelled: boolean
 }
 
 export class MemoryBudget {
+  /** Bytes that may be in use. */
   readonly total: number
+  /** How much of it the tails may fill. */
+  readonly tailBytesMax: number
+  readonly #smallReserve: number
+  #reserved = 0
+  #retained = 0
+  readonly #buffers = new Map<ArrayBufferLike, number>()
+  #evictables = new AppendQueue<Evictable>()
+  /** How many entries of `#evictables` have nothing left to give. */
+  #stale = 0
+  readonly #largeWaiters = new AppendQueue<Waiter>()
+  readonly #smallWaiters = new AppendQueue<Waiter>()
 
-  constructor(total: number) {
+  constructor(total: number, options: { readonly tailBytesMax?: number } = {}) {
     this.total = total
+    this.tailBytesMax = options.tailBytesMax ?? total / 2
+    this.#smallReserve = Math.min(total / 16, 4 * 1024 * 1024)
   }
 
-  /** Bytes reserved or retained now. */
+  /** Bytes reserved or kept now. */
   get used(): number {
-    throw new Error('not built yet')
+    return this.#reserved + this.#retained
   }
 
-  /** Takes the bytes if they are free (after evicting what can be), without waiting. */
-  tryReserve(_bytes: number): boolean {
-    throw new Error('not built yet')
+  /** Bytes that a large request could have now, the tails' memory included. */
+  get available(): number {
+    return Math.max(0, this.total - this.#smallReserve - this.#reserved)
+  }
+
+  /** Requests that wait. */
+  get waiting(): number {
+    return this.#largeWaiters.length + this.#smallWaiters.length
+  }
+
+  /** Takes the bytes if they are free, tails evicted as needed, and nobody waits before. */
+  tryReserve(bytes: number): boolean {
+    const waiters = bytes <= smallBytesMax ? this.#smallWaiters : this.#largeWaiters
+    return waiters.length === 0 && this.#take(bytes)
   }
 
   /**
-   * Waits until the bytes are free, in the order of the calls; small requests (16 KiB) have a reserve
-   * of their own. A request larger than the budget waits until it is alone. Rejects with the
-   * signal's reason.
+   * Waits until the bytes are free, large and small requests each in the order of the calls. A
+   * request for more than there is waits until it has everything. Rejects with the signal's reason.
    */
-  reserve(_bytes: number, _signal?: AbortSignal): Promise<void> {
-    throw new Error('not built yet')
+  reserve(bytes: number, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted) return Promise.reject(signal.reason)
+    if (this.tryReserve(bytes)) return Promise.resolve()
+    const waiters = bytes <= smallBytesMax ? this.#smallWaiters : this.#largeWaiters
+    return new Promise((resolve, reject) => {
+      const abort = () => {
+        waiter.cancelled = true
+        reject(signal?.reason)
+        this.#grant()
+      }
+      const grant = () => {
+        signal?.removeEventListener('abort', abort)
+        resolve()
+      }
+      const waiter: Waiter = { bytes, grant, cancelled: false }
+      waiters.push(waiter)
+      signal?.addEventListener('abort', abort, { once: true })
+    })
   }
 
   /** Gives reserved bytes back. */
-  release(_bytes: number): void {
-    throw new Error('not built yet')
+  release(bytes: number): void {
+    this.#reserved -= bytes
+    assert(this.#reserved >= 0, 'more memory was released than was reserved')
+    this.#grant()
   }
 
-  /** Counts a buffer that is kept in memory: once, however many hold it. */
-  retain(_buffer: ArrayBufferLike): void {
-    throw new Error('not built yet')
+  /** Counts a buffer that is kept in memory by reference: the first time, and never refused. */
+  retain(buffer: ArrayBufferLike): void {
+    const holders = this.#buffers.get(buffer) ?? 0
+    this.#buffers.set(buffer, holders + 1)
+    if (holders === 0) this.#retained += buffer.byteLength
   }
 
   /** The opposite of one `retain`. */
-  releaseBuffer(_buffer: ArrayBufferLike): void {
-    throw new Error('not built yet')
+  releaseBuffer(buffer: ArrayBufferLike): void {
+    const holders = this.#buffers.get(buffer)
+    assert(holders !== undefined, 'a buffer was released that nobody holds')
+    if (holders > 1) {
+      this.#buffers.set(buffer, holders - 1)
+      return
+    }
+    this.#buffers.delete(buffer)
+    this.#retained -= buffer.byteLength
+    if (this.waiting > 0) this.#grant()
   }
 
-  /** Adds a holder that gives memory back when somebody needs it. */
-  addEvictable(_holder: Evictable): void {
-    throw new Error('not built yet')
+  /** Counts bytes that are kept beside buffers (objects), and never refused; negative to end it. */
+  charge(bytes: number): void {
+    this.#retained += bytes
+    if (bytes < 0 && this.waiting > 0) this.#grant()
+  }
+
+  /**
+   * Adds a piece of memory behind all others in the order of eviction: `holder.evict()` will be called
+   * for it once. Evicts the oldest ones beyond what the tails may fill.
+   */
+  addEvictable(holder: Evictable): void {
+    this.#evictables.push(holder)
+    while (this.#retained > this.tailBytesMax && this.#evictOldest());
+  }
+
+  /** Says that the holder gave back so many of its pieces by itself. */
+  forget(piecesGone: number): void {
+    this.#stale += piecesGone
+    if (this.#stale < 1000 || this.#stale * 2 < this.#evictables.length) return
+    // Which entries are stale is not known one by one: the holders tell how much they still have.
+    const left = new Map<Evictable, number>()
+    const kept = new AppendQueue<Evictable>()
+    const newestFirst = [...this.#evictables].reverse()
+    for (const holder of newestFirst) {
+      const pieces = left.get(holder) ?? holder.pieces
+      if (pieces > 0) kept.push(holder)
+      left.set(holder, pieces - 1)
+    }
+    this.#evictables = new AppendQueue<Evictable>()
+    for (const holder of [...kept].reverse()) this.#evictables.push(holder)
+    this.#stale = 0
+  }
+
+  #take(bytes: number): boolean {
+    const limit = bytes <= smallBytesMax ? this.total : this.total - this.#smallReserve
+    // A request for more than there is gets it when nothing else is reserved.
+    const fits = () => this.used + bytes <= limit || (bytes > limit && this.#reserved === 0)
+    if (this.#reserved + bytes > limit && !(bytes > limit && this.#reserved === 0)) return false
+    while (!(this.used + bytes <= limit) && this.#evictOldest());
+    if (!fits()) return false
+    this.#reserved += bytes
+    return true
+  }
+
+  #evictOldest(): boolean {
+    for (;;) {
+      const holder = this.#evictables.shift()
+      if (holder === undefined) return false
+      if (holder.evict()) return true
+      if (this.#stale > 0) this.#stale--
+    }
+  }
+
+  #grant(): void {
+    this.#grantFrom(this.#smallWaiters)
+    this.#grantFrom(this.#largeWaiters)
+  }
+
+  #grantFrom(waiters: AppendQueue<Waiter>): void {
+    for (;;) {
+      const waiter = waiters.first()
+      if (waiter === undefined) return
+      if (waiter.cancelled) {
+        waiters.shift()
+        continue
+      }
+      if (!this.#take(waiter.bytes)) return
+      waiters.shift()
+      waiter.grant()
+    }
   }
 }

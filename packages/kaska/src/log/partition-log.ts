@@ -1,17 +1,53 @@
 /**
- * The log of one partition: an append-only queue of record batches in a directory of segments, in
- * Kafka's own on-disk format.
+ * The log of one partition: the append-only queue of contract 14, kept as record batches in a
+ * directory of segments, in Kafka's own on-disk format.
  *
- * This file is the interface; what it guarantees is being written.
+ *   topics/<topic id>-<partition>/
+ *     00000000000000000000.log  .index  .timeindex      a segment, by its first offset
+ *     00000000000000052417.log                          the one that is written
+ *     checkpoint                                        up to where all was synced, and the producers
+ *     00000000000000052417.cut-1                        what a recovery cut off and moved aside
+ *
+ * Readers see [startOffset, endOffset), whole batches, in order, and what they have seen stays: the
+ * end is the high watermark, which moves only when the sync mode's promise is kept. The parts:
+ * `LogWriter` places, writes and syncs; `LogTail` is its end in memory; `LogReader` reads the disk;
+ * `recoverLog` judges what a start finds. `delete` and retention take files away at once; reads under
+ * way still finish.
  */
-import type { BatchHeader, Chunks, MessageBatch } from '@kaska/protocol'
+import {
+  type BatchHeader,
+  type Chunks,
+  ClosedError,
+  type MessageBatch,
+  OffsetOutOfRangeError,
+  PartitionOfflineError,
+} from '@kaska/protocol'
+import {
+  checkpointName,
+  checkpointTemporaryName,
+  encodeCheckpoint,
+  replaceFile,
+} from './checkpoint-file.ts'
+import type { Checkpointed } from './checkpoints.ts'
+import { DiskError } from './disk.ts'
 import type { LogConfig, LogShared } from './log-config.ts'
+import { LogReader, noBatches } from './log-reader.ts'
+import type { TailBatch } from './log-tail.ts'
+import { LogWriter } from './log-writer.ts'
+import { ProducerState } from './producer-state.ts'
+import { type RecoveredLog, recoverLog } from './recovery.ts'
+import type { Segment } from './segment.ts'
+import { batchBytes } from './segment-scan.ts'
 
 export interface PartitionLogOptions {
   /** Relative to the disk: `topics/<topicId>-<partition>`. Made at the first append, not before. */
   readonly directory: string
   readonly config: LogConfig
   readonly shared: LogShared
+  /** False: nobody reads what was just written, so it is not kept in memory. */
+  readonly keepsTail?: boolean
+  /** Called when the log was closed or deleted. */
+  readonly ended?: () => void
 }
 
 /** A batch to append: the log adds the offset, the leader epoch, the header and the CRC. */
@@ -54,98 +90,379 @@ export interface StoredBatches {
   release(): void
 }
 
-export class PartitionLog {
+export class PartitionLog implements Checkpointed {
+  readonly directory: string
+  readonly #shared: LogShared
+  readonly #writer: LogWriter
+  readonly #reader: LogReader
+  readonly #ended: (() => void) | undefined
+  #startOffset: number
+  #listeners: Set<() => void> | undefined
+  /** The base offset of the segment that the last checkpoint names; -1 before the first. */
+  #checkpointBase = -1
+  #checkpointing: Promise<void> | undefined
+  #needsCheckpoint = false
+
   /** Opens and recovers. Damage does not throw: the log comes up with `offline` set. */
-  static open(_options: PartitionLogOptions): Promise<PartitionLog> {
-    throw new Error('not built yet')
+  static async open(options: PartitionLogOptions): Promise<PartitionLog> {
+    const { directory, config, shared } = options
+    let recovered: RecoveredLog
+    try {
+      recovered = await recoverLog(directory, config, shared)
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error
+      recovered = unreadable(`it cannot be opened: ${error.message}`)
+      shared.report({ kind: 'offline', directory, text: recovered.offline as string })
+    }
+    return new PartitionLog(options, recovered)
+  }
+
+  private constructor(options: PartitionLogOptions, recovered: RecoveredLog) {
+    const { directory, config, shared } = options
+    this.directory = directory
+    this.#shared = shared
+    this.#startOffset = recovered.startOffset
+    this.#ended = options.ended
+    this.#writer = new LogWriter(directory, config, shared, recovered, {
+      keepsTail: options.keepsTail ?? true,
+      advanced: () => this.#wake(),
+      wrote: (urgent) => this.#noteWritten(urgent),
+    })
+    this.#reader = new LogReader(this.#writer, shared)
+    if (recovered.wasChecked && recovered.offline === undefined) this.#noteWritten(false)
   }
 
   /** The first offset that is still there. */
   get startOffset(): number {
-    throw new Error('not built yet')
+    return this.#startOffset
   }
 
   /** The high watermark: the synced end in `always`, the written end in `os`; a batch boundary. */
   get endOffset(): number {
-    throw new Error('not built yet')
+    return this.#writer.highWatermark
   }
 
-  /** The leader epoch of the last batch below `endOffset`; -1 in an empty log. */
+  /** The leader epoch of the last batch; -1 in an empty log. */
   get lastEpoch(): number {
-    throw new Error('not built yet')
+    return this.#writer.next.lastEpoch
   }
 
   /** Why the partition takes no appends any more; undefined while it does. */
   get offline(): string | undefined {
-    throw new Error('not built yet')
+    return this.#writer.offline
   }
 
   /** May be replaced at any time. */
-  config!: LogConfig
+  get config(): LogConfig {
+    return this.#writer.config
+  }
+
+  set config(config: LogConfig) {
+    this.#writer.config = config
+  }
 
   /**
    * Takes the batch's place in the log, at once. Throws MessageTooLargeError, DiskFullError,
    * PartitionOfflineError, OutOfOrderSequenceError, ProducerFencedError, UnknownProducerError,
    * ClosedError; then nothing was appended.
    */
-  append(_batch: AppendBatch): Appended {
-    throw new Error('not built yet')
+  append(batch: AppendBatch): Appended {
+    return this.#writer.append(batch)
   }
 
   /**
    * Whole batches from the one that holds `offset` on, below the high watermark: as many as
    * `bytesMax` takes, but at least one; none when `offset` is the end. At once when they are in
    * memory, else after one read from the disk. Throws or rejects with OffsetOutOfRangeError,
-   * PartitionOfflineError, and the signal's reason.
+   * PartitionOfflineError, ClosedError, and the signal's reason.
    */
   read(
-    _offset: number,
-    _bytesMax: number,
-    _signal?: AbortSignal,
+    offset: number,
+    bytesMax: number,
+    signal?: AbortSignal,
   ): StoredBatches | Promise<StoredBatches> {
-    throw new Error('not built yet')
+    this.#checkRange(offset)
+    if (offset === this.endOffset) return noBatches
+    const tailStart = this.#writer.tail.startOffset
+    if (tailStart === undefined || offset < tailStart) {
+      return this.#reader.read(offset, bytesMax, signal)
+    }
+    const batches = this.#writer.tail.read(offset, this.endOffset, bytesMax)
+    return this.#holdInMemory(batches)
   }
 
-  /** The first offset whose timestamp is at or after the given one, below the high watermark. */
-  offsetAt(_timestamp: number): Promise<number | undefined> {
-    throw new Error('not built yet')
+  /**
+   * The first offset whose timestamp is at or after the given one, below the high watermark. For a
+   * compressed batch it is the batch's first offset.
+   */
+  async offsetAt(timestamp: number): Promise<number | undefined> {
+    if (this.#writer.ended !== undefined) throw this.#writer.ended
+    return this.#reader.offsetAt(timestamp, this.#startOffset)
   }
 
   /**
    * The end of the largest epoch that is at most `epoch` (KIP-101); epoch -1 and the start offset
    * where the log has only later ones.
    */
-  endOffsetForEpoch(_epoch: number): Promise<{ epoch: number; endOffset: number }> {
-    throw new Error('not built yet')
+  async endOffsetForEpoch(epoch: number): Promise<{ epoch: number; endOffset: number }> {
+    if (this.#writer.ended !== undefined) throw this.#writer.ended
+    if (epoch >= this.lastEpoch) return { epoch: this.lastEpoch, endOffset: this.endOffset }
+    const { epochBefore, endOffset } = await this.#reader.epochEnd(epoch)
+    if (epochBefore < 0) return { epoch: -1, endOffset: this.#startOffset }
+    return { epoch: epochBefore, endOffset: Math.max(endOffset, this.#startOffset) }
   }
 
   /** Calls back whenever the high watermark has moved, or the log went offline, closed or deleted. */
-  onAdvance(_callback: () => void): () => void {
-    throw new Error('not built yet')
-  }
-
-  /** Deletes whole old segments by retention; returns how many. `now` is wall time. */
-  applyRetention(_now: number): Promise<number> {
-    throw new Error('not built yet')
-  }
-
-  /** Makes `offset` the start; segments wholly below it are deleted. */
-  deleteBefore(_offset: number): Promise<void> {
-    throw new Error('not built yet')
+  onAdvance(callback: () => void): () => void {
+    this.#listeners ??= new Set()
+    const listeners = this.#listeners
+    listeners.add(callback)
+    return () => listeners.delete(callback)
   }
 
   /** Resolves when all that was appended before the call is durable, in both sync modes. */
   flush(): Promise<void> {
-    throw new Error('not built yet')
+    return this.#writer.flush()
+  }
+
+  /**
+   * Ends the segment that is written, if it holds anything; returns the first offset of the one that
+   * is written from now on. Rejects as `append` throws.
+   */
+  roll(): Promise<number> {
+    return this.#writer.roll()
+  }
+
+  /** How often batches that were given a place were taken back, the disk being full. */
+  get rewinds(): number {
+    return this.#writer.rewinds
+  }
+
+  /**
+   * Deletes old segments whose messages are all older than `retention.ms`, and as many as it takes to
+   * keep to `retention.bytes`; returns how many. `now` is wall time.
+   */
+  async applyRetention(now: number): Promise<number> {
+    const { retentionMs, retentionBytes } = this.config
+    const { segments } = this.#writer
+    if (retentionMs === undefined && retentionBytes === undefined) return 0
+    const { maxTimestamp, position } = this.#writer.next
+    if (retentionMs !== undefined && position > 0 && maxTimestamp < now - retentionMs) {
+      await this.roll()
+    }
+    let bytes = 0
+    for (const segment of segments) bytes += await this.#measure(segment)
+    let count = 0
+    for (const segment of segments.slice(0, -1)) {
+      const newest = (await segment.index.lastTime())?.timestamp
+      const isOld = retentionMs !== undefined && newest !== undefined && newest < now - retentionMs
+      const isMuch = retentionBytes !== undefined && bytes - segment.size >= retentionBytes
+      if (!isOld && !isMuch) break
+      bytes -= segment.size
+      count++
+    }
+    const first = segments[count]
+    if (count === 0 || first === undefined) return 0
+    // Retention never takes what readers have not been able to see.
+    if (first.baseOffset > this.endOffset) return 0
+    await this.#deleteSegments(Math.max(this.#startOffset, first.baseOffset))
+    return count
+  }
+
+  /** Makes `offset`, which is at most the end, the start; segments wholly below it are deleted. */
+  async deleteBefore(offset: number): Promise<void> {
+    if (offset <= this.#startOffset) return
+    this.#checkRange(offset)
+    if (offset === this.#writer.next.offset) await this.roll()
+    await this.#deleteSegments(offset)
+    this.#needsCheckpoint = true
+    await this.checkpoint()
+  }
+
+  /** Makes durable what was written, and remembers it as `checkpoint-file.ts` says. */
+  async checkpoint(): Promise<void> {
+    while (this.#checkpointing !== undefined) await this.#checkpointing
+    if (!this.needsCheckpoint) return
+    this.#checkpointing = this.#writeCheckpoint()
+    await this.#checkpointing
+    this.#checkpointing = undefined
+  }
+
+  get needsCheckpoint(): boolean {
+    const { offline, ended, segments } = this.#writer
+    return (
+      this.#needsCheckpoint && offline === undefined && ended === undefined && segments.length > 0
+    )
   }
 
   /** Waits for what is under way, makes it durable, and writes the checkpoint. */
-  close(): Promise<void> {
-    throw new Error('not built yet')
+  async close(): Promise<void> {
+    if (this.#writer.ended === undefined) {
+      await this.flush().catch(() => {})
+      await this.checkpoint()
+    }
+    await this.#end(new ClosedError(`${this.directory} is closed`))
   }
 
   /** Ends the log and removes its directory; reads under way still finish. */
-  delete(): Promise<void> {
-    throw new Error('not built yet')
+  async delete(): Promise<void> {
+    const { disk, files } = this.#shared
+    await this.#end(new ClosedError(`${this.directory} was deleted`))
+    await this.#checkpointing
+    for (const segment of this.#writer.segments) {
+      await segment.index.quiet()
+      segment.index.forget()
+      files.forget(segment.logPath)
+    }
+    await disk.remove(this.directory)
+  }
+
+  async #end(error: ClosedError): Promise<void> {
+    this.#shared.checkpoints.remove(this)
+    await this.#writer.end(error)
+    this.#reader.forget()
+    this.#ended?.()
+  }
+
+  #checkRange(offset: number): void {
+    const { ended, offline } = this.#writer
+    if (ended !== undefined) throw ended
+    const { startOffset, endOffset } = this
+    if (offset >= startOffset && offset <= endOffset) {
+      // At the end of an offline log nothing will ever come.
+      if (offset < endOffset || offline === undefined) return
+    }
+    if (offline !== undefined) {
+      throw new PartitionOfflineError(`${this.directory} is offline: ${offline}`)
+    }
+    throw new OffsetOutOfRangeError(
+      `offset ${offset} is outside of ${startOffset} to ${endOffset}`,
+      { startOffset, endOffset },
+    )
+  }
+
+  #holdInMemory(batches: readonly TailBatch[]): StoredBatches {
+    const { budget } = this.#shared
+    let bytes = 0
+    for (const batch of batches) {
+      batch.retain(budget)
+      bytes += batchBytes(batch.header)
+    }
+    const release = () => {
+      for (const batch of batches) batch.release(budget)
+    }
+    return { batches, bytes, release }
+  }
+
+  #wake(): void {
+    if (this.#listeners === undefined) return
+    for (const listener of this.#listeners) listener()
+  }
+
+  #noteWritten(urgent: boolean): void {
+    if (!this.#needsCheckpoint) {
+      this.#needsCheckpoint = true
+      this.#shared.checkpoints.add(this)
+    }
+    if (urgent && this.#checkpointing === undefined) void this.checkpoint()
+  }
+
+  async #writeCheckpoint(): Promise<void> {
+    const { disk, crc32c, clock, syncQueue } = this.#shared
+    const writer = this.#writer
+    const { segment, position, offset, maxTimestamp, maxTimestampOffset, lastEpoch } = writer.next
+    if (segment === undefined) return
+    const { rewinds } = writer
+    this.#needsCheckpoint = false
+    writer.startCheckpoint()
+    writer.producers.expire(clock.now())
+    const checkpoint = {
+      startOffset: this.#startOffset,
+      segmentBase: segment.baseOffset,
+      position,
+      offset,
+      maxTimestamp,
+      maxTimestampOffset,
+      segmentTime: segment.time,
+      lastEpoch,
+    }
+    const bytes = encodeCheckpoint(checkpoint, writer.producers, crc32c)
+    try {
+      await writer.flush()
+      if (rewinds !== writer.rewinds) {
+        // The disk was full, and batches that the checkpoint counts are not there.
+        this.#noteWritten(false)
+        return
+      }
+      for (const written of writer.segments) {
+        const isNew = written.baseOffset >= this.#checkpointBase
+        if (isNew && written.baseOffset <= segment.baseOffset) await writer.syncIndex(written)
+      }
+      await replaceFile(
+        disk,
+        `${this.directory}/${checkpointName}`,
+        `${this.directory}/${checkpointTemporaryName}`,
+        [bytes],
+        (file) => syncQueue.run(() => file.sync()),
+      )
+      this.#checkpointBase = segment.baseOffset
+    } catch (error) {
+      if (writer.offline !== undefined || writer.ended !== undefined) return
+      this.#noteWritten(false)
+      const text = `the checkpoint failed: ${(error as Error).message}`
+      this.#shared.report({ kind: 'checkpoint-failed', directory: this.directory, text })
+    }
+  }
+
+  /** Deletes the segments that lie wholly below the offset, which becomes the start. */
+  async #deleteSegments(offset: number): Promise<void> {
+    const { disk, files } = this.#shared
+    const { segments } = this.#writer
+    const count = segments.findLastIndex(({ baseOffset }) => baseOffset <= offset)
+    const first = segments[count]
+    this.#startOffset = offset
+    if (first === undefined || count === 0) return
+    if (this.#checkpointBase < first.baseOffset) {
+      // A start must not look for a segment that is gone.
+      this.#needsCheckpoint = true
+      await this.checkpoint()
+      if (this.#checkpointBase < first.baseOffset) return
+    }
+    const deleted = segments.splice(0, segments.indexOf(first))
+    for (const segment of deleted) {
+      await segment.index.quiet()
+      segment.index.forget()
+      files.forget(segment.logPath)
+      for (const ending of ['.index', '.timeindex', '.log']) {
+        await disk.remove(segment.path + ending)
+      }
+    }
+  }
+
+  async #measure(segment: Segment): Promise<number> {
+    if (segment.size < 0) {
+      const open = await this.#shared.files.acquire(segment.logPath)
+      try {
+        segment.size = await open.file.size()
+      } finally {
+        open.release()
+      }
+    }
+    return segment.size
+  }
+}
+
+/** A log of which nothing can be read. */
+function unreadable(reason: string): RecoveredLog {
+  return {
+    segments: [],
+    startOffset: 0,
+    endOffset: 0,
+    lastEpoch: -1,
+    maxTimestamp: -1,
+    maxTimestampOffset: -1,
+    producers: new ProducerState(),
+    offline: reason,
+    wasChecked: false,
   }
 }

@@ -1,0 +1,431 @@
+/**
+ * The reading half of a log: what lies below the high watermark, from the disk. One read is an index
+ * look-up, one positional read into one buffer, and views of that buffer; a reader that goes on where
+ * its last read ended needs no look-up. The buffer is reserved in the broker's byte budget before it
+ * is made. Every batch that comes from the disk is checked, its CRC too, before anybody sees it.
+ */
+import {
+  type BatchHeader,
+  batchCrcStart,
+  batchHeaderBytes,
+  compressionMask,
+  decodeBatchHeader,
+  logAppendTimeBit,
+  OffsetOutOfRangeError,
+  PartitionOfflineError,
+  RecordCursor,
+} from '@kaska/protocol'
+import { DiskError, type DiskFile } from './disk.ts'
+import type { LogShared } from './log-config.ts'
+import type { LogWriter } from './log-writer.ts'
+import type { StoredBatch, StoredBatches } from './partition-log.ts'
+import type { Segment } from './segment.ts'
+import { batchBytes, headerProblem, scanSegment } from './segment-scan.ts'
+
+/** Where a read ended: where the next one will begin. */
+interface Resumption {
+  readonly offset: number
+  readonly segment: Segment
+  readonly position: number
+}
+
+const resumptionsMax = 8
+const readBytesMin = 4096
+/** What a read takes at least, when memory is short: one batch of ordinary size. */
+const reserveBytesMin = 64 * 1024
+/** A look-up that ends so far before its target is the work of a lost index. */
+const rebuildBytes = 8 * 1024 * 1024
+
+export const noBatches: StoredBatches = Object.freeze({
+  batches: Object.freeze([]),
+  bytes: 0,
+  release() {},
+})
+
+export class LogReader {
+  readonly #writer: LogWriter
+  readonly #shared: LogShared
+  readonly #indexIntervalBytes: () => number
+  #resumptions: Resumption[] | undefined
+  #rebuilding: Promise<void> | undefined
+
+  constructor(writer: LogWriter, shared: LogShared) {
+    this.#writer = writer
+    this.#shared = shared
+    this.#indexIntervalBytes = () => writer.config.indexIntervalBytes
+  }
+
+  /** Batches from the one that holds `offset`, which is below the high watermark. */
+  async read(offset: number, bytesMax: number, signal?: AbortSignal): Promise<StoredBatches> {
+    let from = offset
+    let bytesWanted = bytesMax
+    for (;;) {
+      signal?.throwIfAborted()
+      const segment = this.#segmentOf(from)
+      // Behind the last batch of a segment (a gap) the next one goes on.
+      if (segment === undefined || from >= this.#writer.highWatermark) return noBatches
+      const result = await this.#readSegment(segment, from, bytesWanted, signal).catch(asOffline)
+      if (typeof result === 'object') return result
+      if (result > 0) bytesWanted = result
+      else from = this.#endOf(segment)
+    }
+  }
+
+  /** The first offset whose timestamp is at or after the given one. */
+  async offsetAt(timestamp: number, startOffset: number): Promise<number | undefined> {
+    const { segments, highWatermark } = this.#writer
+    for (const [index, segment] of [...segments].entries()) {
+      const end = segments[index + 1]?.baseOffset ?? highWatermark
+      if (end <= startOffset || segment.baseOffset >= highWatermark) continue
+      if (index < segments.length - 1) {
+        const newest = await segment.index.lastTime()
+        if (newest !== undefined && newest.timestamp < timestamp) continue
+      }
+      const found = await this.#offsetIn(segment, timestamp, startOffset)
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+
+  /** The first batch of a later epoch, and the epoch of the batch before it. */
+  async epochEnd(epoch: number): Promise<{ epochBefore: number; endOffset: number }> {
+    const { highWatermark } = this.#writer
+    const segments = this.#writer.segments.filter(({ baseOffset }) => baseOffset < highWatermark)
+    // The last segment that does not begin with a later epoch holds the border, or ends at it.
+    let low = -1
+    let high = segments.length - 1
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2)
+      const header = await this.#headerAt(segments[middle] as Segment, 0)
+      if (header !== undefined && header.partitionLeaderEpoch <= epoch) low = middle
+      else high = middle - 1
+    }
+    if (low < 0) {
+      return { epochBefore: -1, endOffset: segments[0]?.baseOffset ?? highWatermark }
+    }
+    const segment = segments[low] as Segment
+    const from = await this.#positionBeforeEpoch(segment, epoch)
+    let epochBefore = -1
+    let endOffset = this.#endOf(segment)
+    await this.#scan(segment, from, (header) => {
+      if (header.partitionLeaderEpoch > epoch) {
+        endOffset = header.baseOffset
+        return 'found'
+      }
+      epochBefore = header.partitionLeaderEpoch
+      return undefined
+    })
+    return { epochBefore, endOffset: Math.min(endOffset, highWatermark) }
+  }
+
+  /** Forgets where reads ended. */
+  forget(): void {
+    this.#resumptions = undefined
+  }
+
+  #segmentOf(offset: number): Segment | undefined {
+    const { segments } = this.#writer
+    let low = 0
+    let high = segments.length - 1
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2)
+      if ((segments[middle] as Segment).baseOffset <= offset) low = middle
+      else high = middle - 1
+    }
+    return segments[low]
+  }
+
+  /** The offset behind a segment. */
+  #endOf(segment: Segment): number {
+    const { segments, highWatermark } = this.#writer
+    return segments[segments.indexOf(segment) + 1]?.baseOffset ?? highWatermark
+  }
+
+  async #readSegment(
+    segment: Segment,
+    offset: number,
+    bytesMax: number,
+    signal: AbortSignal | undefined,
+  ): Promise<StoredBatches | number> {
+    const { budget } = this.#shared
+    const open = await this.#open(segment, offset)
+    try {
+      const size = await sizeOf(segment, open.file)
+      const resumed = this.#resume(offset, segment)
+      const position = resumed ?? (await segment.index.positionFloor(offset - segment.baseOffset))
+      const slack = resumed === undefined ? this.#indexIntervalBytes() + batchHeaderBytes : 0
+      const length = Math.min(size - position, Math.max(bytesMax + slack, readBytesMin))
+      if (length <= 0) return 0
+      const reserved = await this.#reserve(length, signal)
+      let isKept = false
+      try {
+        const buffer = new Uint8Array(reserved)
+        const bytes = buffer.subarray(0, await open.file.read(position, buffer))
+        if (position > 0 && !leadsTo(offset, bytes, size - position)) {
+          await this.#rebuildIndex(segment)
+          return bytesMax
+        }
+        const found = this.#parse(segment, position, bytes, size, { offset, bytesMax })
+        if (found.batches.length === 0) {
+          if (found.needed > 0 || found.position >= size) return found.needed
+          // The target lies further on: go on from there.
+          this.#remember({ offset, segment, position: found.position })
+          if (found.position - position > rebuildBytes) await this.#rebuildIndex(segment)
+          return bytesMax
+        }
+        isKept = true
+        const last = found.batches.at(-1) as StoredBatch
+        const nextOffset = last.header.baseOffset + last.header.lastOffsetDelta + 1
+        this.#remember({ offset: nextOffset, segment, position: found.position })
+        return {
+          batches: found.batches,
+          bytes: found.bytes,
+          release: () => budget.release(reserved),
+        }
+      } finally {
+        if (!isKept) budget.release(reserved)
+      }
+    } finally {
+      open.release()
+    }
+  }
+
+  /**
+   * The batches in a buffer that was read from `start`. `position` is where what follows them begins;
+   * `needed` is how much one has to read to get the first of them, where it is not in the buffer.
+   */
+  #parse(
+    segment: Segment,
+    start: number,
+    bytes: Uint8Array,
+    size: number,
+    wanted: { readonly offset: number; readonly bytesMax: number },
+  ): { batches: StoredBatch[]; bytes: number; position: number; needed: number } {
+    const { highWatermark } = this.#writer
+    const batches: StoredBatch[] = []
+    let total = 0
+    let at = 0
+    while (at + batchHeaderBytes <= bytes.length) {
+      const header = decodeBatchHeader(bytes, at)
+      const problem = headerProblem(header, size - start - at)
+      if (problem !== undefined) throw this.#damaged(segment, start + at, problem)
+      if (header.baseOffset >= highWatermark)
+        return { batches, bytes: total, position: size, needed: 0 }
+      const length = batchBytes(header)
+      const isWanted = header.baseOffset + header.lastOffsetDelta >= wanted.offset
+      if (isWanted) {
+        if (at + length > bytes.length) {
+          const needed = batches.length === 0 ? at + length : 0
+          return { batches, bytes: total, position: start + at, needed }
+        }
+        if (batches.length > 0 && total + length > wanted.bytesMax) break
+        const crc = this.#shared.crc32c(bytes.subarray(at + batchCrcStart, at + length), 0)
+        if (crc !== header.crc) throw this.#damaged(segment, start + at, 'its CRC is wrong')
+        const records = bytes.subarray(at + batchHeaderBytes, at + length)
+        batches.push({
+          header,
+          headerBytes: bytes.subarray(at, at + batchHeaderBytes),
+          records: records.length === 0 ? [] : [records],
+          recordsLength: records.length,
+        })
+        total += length
+      }
+      at += length
+    }
+    return { batches, bytes: total, position: start + at, needed: 0 }
+  }
+
+  /** As much as is free, up to what is wanted. */
+  async #reserve(bytes: number, signal: AbortSignal | undefined): Promise<number> {
+    const { budget } = this.#shared
+    if (budget.tryReserve(bytes)) return bytes
+    const less = Math.min(bytes, Math.max(reserveBytesMin, Math.floor(budget.available / 2)))
+    if (budget.tryReserve(less)) return less
+    const least = Math.min(bytes, reserveBytesMin)
+    await budget.reserve(least, signal)
+    return least
+  }
+
+  async #offsetIn(
+    segment: Segment,
+    timestamp: number,
+    startOffset: number,
+  ): Promise<number | undefined> {
+    const below = await segment.index.offsetBelow(timestamp)
+    const from = below < 0 ? 0 : await segment.index.positionFloor(below)
+    let found: { header: BatchHeader; position: number } | undefined
+    await this.#scan(segment, from, (header, position) => {
+      const end = header.baseOffset + header.lastOffsetDelta + 1
+      if (header.maxTimestamp < timestamp || end <= startOffset) return undefined
+      found = { header, position }
+      return 'found'
+    })
+    if (found === undefined) return undefined
+    const { baseOffset, attributes } = found.header
+    const isWhole = (attributes & (logAppendTimeBit | compressionMask)) !== 0
+    if (isWhole) return Math.max(startOffset, baseOffset)
+    return this.#offsetInBatch(found.header, timestamp, startOffset)
+  }
+
+  async #offsetInBatch(
+    header: BatchHeader,
+    timestamp: number,
+    startOffset: number,
+  ): Promise<number | undefined> {
+    const stored = await this.read(header.baseOffset, 1)
+    try {
+      const batch = stored.batches[0] as StoredBatch
+      const cursor = new RecordCursor(batch.records, batch.recordsLength, header.recordCount)
+      while (cursor.next()) {
+        const offset = header.baseOffset + cursor.offsetDelta
+        const isLate = header.baseTimestamp + cursor.timestampDelta >= timestamp
+        if (isLate && offset >= startOffset) return offset
+      }
+      return undefined
+    } finally {
+      stored.release()
+    }
+  }
+
+  /** Some position before the first batch of a later epoch in a segment that begins before it. */
+  async #positionBeforeEpoch(segment: Segment, epoch: number): Promise<number> {
+    const positions = await segment.index.positions()
+    let low = -1
+    let high = positions.length - 1
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2)
+      const header = await this.#headerAt(segment, positions[middle] as number)
+      if (header !== undefined && header.partitionLeaderEpoch <= epoch) low = middle
+      else high = middle - 1
+    }
+    return positions[low] ?? 0
+  }
+
+  async #headerAt(segment: Segment, position: number): Promise<BatchHeader | undefined> {
+    let found: BatchHeader | undefined
+    await this.#scan(segment, position, (header) => {
+      found = header
+      return 'found'
+    })
+    return found
+  }
+
+  /** Walks the headers below the high watermark. */
+  async #scan(
+    segment: Segment,
+    from: number,
+    visit: (header: BatchHeader, position: number) => 'found' | undefined,
+  ): Promise<void> {
+    const { highWatermark } = this.#writer
+    const open = await this.#open(segment, segment.baseOffset)
+    try {
+      const { reason, position } = await scanSegment(open.file, {
+        from,
+        to: await sizeOf(segment, open.file),
+        visit: (header, at) => (header.baseOffset >= highWatermark ? 'found' : visit(header, at)),
+      })
+      if (reason !== undefined && reason !== 'found') {
+        throw this.#damaged(segment, position, reason)
+      }
+    } finally {
+      open.release()
+    }
+  }
+
+  /** Throws away an index that does not fit its segment, and builds a new one. */
+  async #rebuildIndex(segment: Segment): Promise<void> {
+    this.#resumptions = undefined
+    while (this.#rebuilding !== undefined) await this.#rebuilding
+    segment.index.reset()
+    // That of the segment which is written starts anew, with what is written from now on.
+    if (segment === this.#writer.segments.at(-1)) return
+    this.#rebuilding = this.#fillIndex(segment)
+    try {
+      await this.#rebuilding
+    } finally {
+      this.#rebuilding = undefined
+    }
+  }
+
+  async #fillIndex(segment: Segment): Promise<void> {
+    const { index } = segment
+    let timestamp = -1
+    let timestampOffset = -1
+    await this.#scan(segment, 0, (header, position) => {
+      const lastOffset = header.baseOffset + header.lastOffsetDelta - segment.baseOffset
+      if (header.maxTimestamp > timestamp) {
+        timestamp = header.maxTimestamp
+        timestampOffset = lastOffset
+      }
+      const time = { timestamp, relativeOffset: timestampOffset }
+      index.note(position, batchBytes(header), lastOffset, time, this.#indexIntervalBytes())
+      return undefined
+    })
+    index.noteTime({ timestamp, relativeOffset: timestampOffset })
+    await index.flush().catch(() => {})
+    this.#shared.report({
+      kind: 'index-rebuilt',
+      directory: segment.path,
+      text: `the index of ${segment.logPath} was lost and built again`,
+    })
+  }
+
+  /** The segment's file. What retention took away meanwhile is out of range. */
+  async #open(segment: Segment, offset: number) {
+    try {
+      return await this.#shared.files.acquire(segment.logPath)
+    } catch (error) {
+      const isGone = error instanceof DiskError && error.kind === 'missing'
+      if (isGone && !this.#writer.segments.includes(segment)) {
+        throw new OffsetOutOfRangeError(`offset ${offset} was deleted`, {
+          startOffset: this.#writer.segments[0]?.baseOffset ?? 0,
+          endOffset: this.#writer.highWatermark,
+        })
+      }
+      return asOffline(error)
+    }
+  }
+
+  /** What is on the disk is not what was written: nothing is appended behind it any more. */
+  #damaged(segment: Segment, position: number, reason: string): PartitionOfflineError {
+    const text = `damage in ${segment.logPath} at position ${position}: ${reason}`
+    this.#writer.goOffline(text)
+    return new PartitionOfflineError(text)
+  }
+
+  #resume(offset: number, segment: Segment): number | undefined {
+    const resumptions = this.#resumptions
+    if (resumptions === undefined) return undefined
+    const index = resumptions.findIndex(
+      (resumption) => resumption.offset === offset && resumption.segment === segment,
+    )
+    return index < 0 ? undefined : resumptions[index]?.position
+  }
+
+  #remember(resumption: Resumption): void {
+    this.#resumptions ??= []
+    const { offset } = resumption
+    const index = this.#resumptions.findIndex((known) => known.offset === offset)
+    if (index >= 0) this.#resumptions.splice(index, 1)
+    this.#resumptions.push(resumption)
+    if (this.#resumptions.length > resumptionsMax) this.#resumptions.shift()
+  }
+}
+
+/** A disk that fails to read is an offline partition for the reader. */
+function asOffline(error: unknown): never {
+  if (!(error instanceof DiskError)) throw error
+  throw new PartitionOfflineError(`a read failed: ${error.message}`, { cause: error })
+}
+
+/** Is what was found where the index said a batch that is not behind the wanted one? */
+function leadsTo(offset: number, bytes: Uint8Array, bytesLeft: number): boolean {
+  if (bytes.length < batchHeaderBytes) return false
+  const header = decodeBatchHeader(bytes)
+  return headerProblem(header, bytesLeft) === undefined && header.baseOffset <= offset
+}
+
+async function sizeOf(segment: Segment, file: DiskFile): Promise<number> {
+  if (segment.size < 0) segment.size = await file.size()
+  return segment.size
+}

@@ -1,0 +1,113 @@
+/**
+ * The tail of a log in memory: the batches that were written last, as the views that were received.
+ * Readers at the end are served from here and never touch the disk. All tails share the broker's byte
+ * budget, and the batch that was written first, of any log, goes first.
+ */
+import type { BatchHeader, Chunks } from '@kaska/protocol'
+import { AppendQueue } from './append-queue.ts'
+import type { Evictable, MemoryBudget } from './memory-budget.ts'
+import { batchBytes } from './segment-scan.ts'
+
+/** What a batch takes in memory beside its bytes: objects, views, its place in the queues. */
+const overheadBytes = 600
+
+/** A batch in memory; counted in the budget while the tail or a reader holds it. */
+export class TailBatch {
+  readonly header: BatchHeader
+  readonly headerBytes: Uint8Array
+  readonly records: Chunks
+  readonly recordsLength: number
+  /** The tail is one, each reader another. */
+  #holders = 0
+
+  constructor(
+    header: BatchHeader,
+    headerBytes: Uint8Array,
+    records: Chunks,
+    recordsLength: number,
+  ) {
+    this.header = header
+    this.headerBytes = headerBytes
+    this.records = records
+    this.recordsLength = recordsLength
+  }
+
+  retain(budget: MemoryBudget): void {
+    if (this.#holders++ > 0) return
+    for (const chunk of this.records) budget.retain(chunk.buffer)
+    budget.charge(overheadBytes)
+  }
+
+  release(budget: MemoryBudget): void {
+    if (--this.#holders > 0) return
+    for (const chunk of this.records) budget.releaseBuffer(chunk.buffer)
+    budget.charge(-overheadBytes)
+  }
+}
+
+export class LogTail implements Evictable {
+  readonly #budget: MemoryBudget
+  readonly #batches = new AppendQueue<TailBatch>()
+
+  constructor(budget: MemoryBudget) {
+    this.#budget = budget
+  }
+
+  get pieces(): number {
+    return this.#batches.length
+  }
+
+  /** The first offset that is in memory; undefined where none is. */
+  get startOffset(): number | undefined {
+    return this.#batches.first()?.header.baseOffset
+  }
+
+  push(batch: TailBatch): void {
+    batch.retain(this.#budget)
+    this.#batches.push(batch)
+    this.#budget.addEvictable(this)
+  }
+
+  evict(): boolean {
+    const batch = this.#batches.shift()
+    batch?.release(this.#budget)
+    return batch !== undefined
+  }
+
+  /**
+   * Batches from the one that holds `offset` (which is not before `startOffset`) on, those before
+   * `endOffset`: as many as the bytes allow, at least one if there is one.
+   */
+  read(offset: number, endOffset: number, bytesMax: number): TailBatch[] {
+    const batches: TailBatch[] = []
+    let number = this.#batches.lastWhere(({ header }) => header.baseOffset <= offset)
+    let bytes = 0
+    for (;;) {
+      const batch = this.#batches.at(number++)
+      if (batch === undefined || batch.header.baseOffset >= endOffset) return batches
+      bytes += batchBytes(batch.header)
+      if (bytes > bytesMax && batches.length > 0) return batches
+      batches.push(batch)
+    }
+  }
+
+  /** Lets go of everything: the log is closed, or what is in memory is not to be read. */
+  clear(): void {
+    const { pieces } = this
+    while (this.evict());
+    if (pieces > 0) this.#budget.forget(pieces)
+  }
+
+  /** Lets go of the batches from `offset` on. */
+  cutFrom(offset: number): void {
+    let pieces = 0
+    for (;;) {
+      const last = this.#batches.last()
+      if (last === undefined || last.header.baseOffset < offset) break
+      this.#batches.pop()
+      last.release(this.#budget)
+      pieces++
+    }
+    if (pieces > 0) this.#budget.forget(pieces)
+  }
+}

@@ -1,0 +1,675 @@
+/**
+ * The writing half of a log: gives each batch its place, writes, syncs, and says when.
+ *
+ *   append ──place──▶ pending ──write──▶ written ──sync──▶ durable
+ *            │                             │                  │
+ *        nextOffset                    writtenEnd         durableEnd
+ *
+ *   high watermark = writtenEnd (`os`) or durableEnd (`always`); always a batch boundary
+ *
+ * A place is given at once, in the order of the calls, with the producer's sequence checked. What is
+ * appended in one turn of the event loop, or while a write is under way, leaves in one gathered write;
+ * one sync covers everything that was written before it began. A write that finds the disk full takes
+ * back every place from its first batch on, so nothing leaves a gap; any other failure of a write or
+ * a sync takes the log offline.
+ */
+import assert from 'node:assert/strict'
+import {
+  type BatchHeader,
+  batchCrc,
+  batchHeaderBytes,
+  batchLengthOverhead,
+  batchMagic,
+  type ClosedError,
+  DiskFullError,
+  encodeBatchHeader,
+  logAppendTimeBit,
+  MessageTooLargeError,
+  PartitionOfflineError,
+  setBatchCrc,
+} from '@kaska/protocol'
+import { AppendQueue } from './append-queue.ts'
+import { DiskError } from './disk.ts'
+import type { OpenFile } from './file-cache.ts'
+import type { LogConfig, LogShared } from './log-config.ts'
+import { LogTail, TailBatch } from './log-tail.ts'
+import type { AppendBatch, Appended } from './partition-log.ts'
+import type { ProducerEntry, ProducerState } from './producer-state.ts'
+import type { RecoveredLog } from './recovery.ts'
+import { Segment } from './segment.ts'
+import { batchBytes } from './segment-scan.ts'
+
+/** Where the next batch goes, and what the segment holds up to there. */
+export interface Place {
+  readonly segment: Segment | undefined
+  readonly position: number
+  readonly offset: number
+  readonly maxTimestamp: number
+  readonly maxTimestampOffset: number
+  /** The leader epoch of the batch before; -1 without one. */
+  readonly lastEpoch: number
+}
+
+/** A batch that has its place and is not written yet. */
+interface Pending {
+  readonly batch: TailBatch
+  readonly segment: Segment
+  readonly before: Place
+  readonly after: Place
+  readonly producerBefore: ProducerEntry | undefined
+}
+
+/** Somebody who waits for the high watermark, or for the disk, to reach an offset. */
+interface Waiting {
+  endOffset: number
+  readonly promise: Promise<void>
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+}
+
+/** What the log around it hears. */
+export interface WriterEvents {
+  /** Are the batches that were written kept in memory? */
+  readonly keepsTail: boolean
+  /** The high watermark moved, or the log ended. */
+  advanced(): void
+  /** Something was written for which there is no checkpoint; `urgent` when it is much. */
+  wrote(urgent: boolean): void
+}
+
+const relativeOffsetMax = 2 ** 31 - 1
+const segmentBytesLimit = 2 ** 31 - 1
+/** A gathered write that is larger is split, so that nobody waits long for his part. */
+const writeBytesMax = 4 * 1024 * 1024
+/** After so many bytes a checkpoint is due, so that a start never has to check much more. */
+const checkpointBytes = 256 * 1024 * 1024
+const done = Promise.resolve()
+
+export class LogWriter {
+  config: LogConfig
+  /** Ascending; the last one is written. Shared with the reader, changed only here. */
+  readonly segments: Segment[]
+  readonly tail: LogTail
+  readonly producers: ProducerState
+  /** Why nothing can be appended any more. */
+  offline: string | undefined
+  /** Set by the end of the log: what appends are told from then on. */
+  ended: ClosedError | undefined
+  highWatermark: number
+  /** Everything before it is on the disk. */
+  durableEnd: number
+  /** How often places were taken back. */
+  rewinds = 0
+
+  readonly #directory: string
+  readonly #shared: LogShared
+  readonly #events: WriterEvents
+  #next: Place
+  #writtenEnd: number
+  readonly #pending = new AppendQueue<Pending>()
+  readonly #waiting = new AppendQueue<Waiting>()
+  readonly #flushing: Waiting[] = []
+  /** Segments with writes that no sync covers yet. */
+  readonly #unsynced = new Set<Segment>()
+  /** The one of them that was written last. */
+  #unsyncedNewest: Segment | undefined
+  /** The files that are kept open: of the segment that is written, and of unsynced ones. */
+  readonly #open = new Map<Segment, OpenFile>()
+  #isPumping = false
+  #isSyncing = false
+  #isFull = false
+  #directoryMade: boolean
+  #directoryUnsynced = false
+  #parentUnsynced = false
+  #bytesSinceCheckpoint = 0
+  #ioWaiters: (() => void)[] = []
+
+  constructor(
+    directory: string,
+    config: LogConfig,
+    shared: LogShared,
+    recovered: RecoveredLog,
+    events: WriterEvents,
+  ) {
+    this.#directory = directory
+    this.config = config
+    this.#shared = shared
+    this.#events = events
+    this.segments = recovered.segments
+    this.tail = new LogTail(shared.budget)
+    this.producers = recovered.producers
+    this.offline = recovered.offline
+    this.highWatermark = recovered.endOffset
+    this.durableEnd = recovered.endOffset
+    this.#writtenEnd = recovered.endOffset
+    this.#directoryMade = recovered.segments.length > 0
+    const segment = recovered.segments.at(-1)
+    this.#next = {
+      segment,
+      position: segment?.size ?? 0,
+      offset: recovered.endOffset,
+      maxTimestamp: recovered.maxTimestamp,
+      maxTimestampOffset: recovered.maxTimestampOffset,
+      lastEpoch: recovered.lastEpoch,
+    }
+    if (recovered.wasChecked && shared.syncMode === 'os') {
+      // What was found is served as it is, and becomes durable with the next checkpoint.
+      for (const found of recovered.segments) if (found.size > 0) this.#unsynced.add(found)
+      this.durableEnd = Math.min(recovered.endOffset, recovered.segments[0]?.baseOffset ?? 0)
+    }
+  }
+
+  /** Where the next batch goes. */
+  get next(): Place {
+    return this.#next
+  }
+
+  append(batch: AppendBatch): Appended {
+    this.#refuse()
+    const { config } = this
+    const length = batchHeaderBytes + batch.recordsLength
+    if (length > config.maxMessageBytes) {
+      throw new MessageTooLargeError(
+        `the batch has ${length} bytes, max.message.bytes is ${config.maxMessageBytes}`,
+      )
+    }
+    if (batch.producerId >= 0) {
+      const known = this.producers.check(batch)
+      if (known !== undefined) {
+        return {
+          baseOffset: known.baseOffset,
+          appendTimestamp: config.stampAtAppend ? known.timestamp : undefined,
+          acknowledged: this.#acknowledgedTo(known.lastOffset + 1),
+          duplicate: true,
+        }
+      }
+    }
+    return this.#place(batch, length)
+  }
+
+  /** Resolves when all that was placed before the call is on the disk. */
+  flush(): Promise<void> {
+    if (this.durableEnd >= this.#next.offset) return done
+    if (this.offline !== undefined) return Promise.reject(this.#offlineError())
+    const waiting = createWaiting(this.#next.offset)
+    this.#flushing.push(waiting)
+    if (this.#writtenEnd > this.durableEnd) this.#requestSync()
+    return waiting.promise
+  }
+
+  /** Begins a new segment, if the last one holds anything; returns its first offset. */
+  async roll(): Promise<number> {
+    this.#refuse()
+    const { segment: before, position, offset } = this.#next
+    if (before === undefined || position === 0) return offset
+    const segment = this.#nextSegment(this.#shared.clock.now())
+    // Its file must be there even if no batch follows. Either a batch that does makes it, or:
+    while (!segment.exists) {
+      if (this.#isPumping) {
+        await this.#ioEnded()
+        this.#refuse()
+        if (!this.segments.includes(segment)) throw new DiskFullError('the disk is full')
+        continue
+      }
+      this.#isPumping = true
+      try {
+        await this.#prepare(segment)
+      } finally {
+        // Should it have failed: what was appended meanwhile finds out why.
+        this.#pump()
+      }
+    }
+    await this.#shared.disk.syncDirectory(this.#directory)
+    return offset
+  }
+
+  /** Syncs the segment's indexes, up to what is written. */
+  async syncIndex(segment: Segment): Promise<void> {
+    const { files, syncQueue } = this.#shared
+    await segment.index.flushAndSync(async (path) => {
+      const open = await files.acquire(path)
+      try {
+        await syncQueue.run(() => open.file.sync())
+      } finally {
+        open.release()
+      }
+    })
+  }
+
+  /** A checkpoint begins: what is written from now on counts for the next one. */
+  startCheckpoint(): void {
+    this.#bytesSinceCheckpoint = 0
+  }
+
+  /** Ends the writing; what is not acknowledged is told `error`. Resolves when no I/O is under way. */
+  async end(error: ClosedError): Promise<void> {
+    this.ended ??= error
+    this.#rejectAll(error)
+    await this.#whenQuiet()
+    for (const open of this.#open.values()) open.release()
+    this.#open.clear()
+    this.tail.clear()
+    this.#events.advanced()
+  }
+
+  goOffline(reason: string): void {
+    if (this.offline !== undefined || this.ended !== undefined) return
+    this.offline = reason
+    this.#shared.report({ kind: 'offline', directory: this.#directory, text: reason })
+    this.#rejectAll(this.#offlineError())
+    this.tail.cutFrom(this.highWatermark)
+    this.#events.advanced()
+  }
+
+  #refuse(): void {
+    if (this.ended !== undefined) throw this.ended
+    if (this.offline !== undefined) throw this.#offlineError()
+    if (this.#isFull) throw new DiskFullError('the disk is full')
+  }
+
+  #offlineError(): PartitionOfflineError {
+    return new PartitionOfflineError(`${this.#directory} is offline: ${this.offline}`)
+  }
+
+  #place(batch: AppendBatch, length: number): Appended {
+    const { clock, crc32c, leaderEpoch } = this.#shared
+    const { config } = this
+    const now = clock.now()
+    const before = this.#next
+    const { offset } = before
+    const lastOffset = offset + batch.lastOffsetDelta
+    const segment = this.#segmentFor(length, lastOffset, now)
+    const position = segment === before.segment ? before.position : 0
+    const isStamped = config.stampAtAppend
+    const header: BatchHeader = {
+      baseOffset: offset,
+      batchLength: length - batchLengthOverhead,
+      partitionLeaderEpoch: leaderEpoch,
+      magic: batchMagic,
+      crc: 0,
+      attributes: isStamped ? batch.attributes | logAppendTimeBit : batch.attributes,
+      lastOffsetDelta: batch.lastOffsetDelta,
+      baseTimestamp: batch.baseTimestamp,
+      maxTimestamp: isStamped ? now : batch.maxTimestamp,
+      producerId: batch.producerId,
+      producerEpoch: batch.producerEpoch,
+      baseSequence: batch.baseSequence,
+      recordCount: batch.recordCount,
+    }
+    const headerBytes = encodeBatchHeader(header)
+    header.crc = batchCrc(headerBytes, batch.records, crc32c)
+    setBatchCrc(headerBytes, header.crc)
+    const isNewer = segment !== before.segment || header.maxTimestamp > before.maxTimestamp
+    this.#next = {
+      segment,
+      position: position + length,
+      offset: lastOffset + 1,
+      maxTimestamp: isNewer ? header.maxTimestamp : before.maxTimestamp,
+      maxTimestampOffset: isNewer ? lastOffset : before.maxTimestampOffset,
+      lastEpoch: leaderEpoch,
+    }
+    const producerBefore =
+      batch.producerId < 0 ? undefined : this.producers.append(header, offset, now)
+    this.#pending.push({
+      batch: new TailBatch(header, headerBytes, batch.records, batch.recordsLength),
+      segment,
+      before,
+      after: this.#next,
+      producerBefore,
+    })
+    const waiting = createWaiting(lastOffset + 1)
+    this.#waiting.push(waiting)
+    if (!this.#isPumping) {
+      // In a microtask: what the same turn of the event loop appends joins the write.
+      this.#isPumping = true
+      void done.then(() => this.#pump())
+    }
+    return {
+      baseOffset: offset,
+      appendTimestamp: isStamped ? now : undefined,
+      acknowledged: waiting.promise,
+      duplicate: false,
+    }
+  }
+
+  /** The segment that takes a batch of this length: the last one, or a new one behind it. */
+  #segmentFor(length: number, lastOffset: number, now: number): Segment {
+    const { segment, position } = this.#next
+    const { config } = this
+    if (segment !== undefined) {
+      const bytesMax = Math.min(config.segmentBytes, segmentBytesLimit)
+      const isFull = position + length > bytesMax
+      const isOld = segment.time >= 0 && now - segment.time > config.segmentMs
+      const isFar = lastOffset - segment.baseOffset > relativeOffsetMax
+      if (position === 0 || !(isFull || isOld || isFar)) {
+        if (position === 0) segment.time = now
+        return segment
+      }
+    }
+    return this.#nextSegment(now)
+  }
+
+  #nextSegment(now: number): Segment {
+    const { segment, maxTimestamp, maxTimestampOffset } = this.#next
+    if (segment !== undefined && maxTimestampOffset >= 0) {
+      const relativeOffset = maxTimestampOffset - segment.baseOffset
+      segment.index.noteTime({ timestamp: maxTimestamp, relativeOffset })
+    }
+    const next = new Segment(this.#directory, this.#next.offset, this.#shared)
+    next.time = now
+    this.segments.push(next)
+    this.#next = emptyPlace(this.#next, next)
+    return next
+  }
+
+  /** Writes what is pending, at once as far as the disk allows. */
+  #pump(): void {
+    for (;;) {
+      const first = this.#pending.first()
+      if (first === undefined || this.offline !== undefined || this.ended !== undefined) break
+      const open = this.#open.get(first.segment)
+      if (open === undefined || !first.segment.exists) {
+        this.#prepare(first.segment).then(
+          () => this.#pump(),
+          (error) => this.#failed(error, first),
+        )
+        return
+      }
+      const group = this.#takeGroup(first)
+      let writing: Promise<void> | undefined
+      try {
+        writing = open.file.write(
+          first.after.position - batchBytes(first.batch.header),
+          group.chunks,
+        )
+      } catch (error) {
+        writing = Promise.reject(error)
+      }
+      if (writing === undefined) {
+        this.#wrote(group.count)
+      } else {
+        writing.then(
+          () => {
+            this.#wrote(group.count)
+            this.#pump()
+          },
+          (error) => this.#failed(error, first),
+        )
+        return
+      }
+    }
+    this.#isPumping = false
+    this.#releaseFiles()
+    this.#noteIoEnded()
+  }
+
+  /** The views of the pending batches that go to the first one's segment in one write. */
+  #takeGroup(first: Pending): { chunks: Uint8Array[]; count: number } {
+    const chunks: Uint8Array[] = []
+    let count = 0
+    let bytes = 0
+    for (const { batch, segment } of this.#pending) {
+      bytes += batchHeaderBytes + batch.recordsLength
+      if (segment !== first.segment || (count > 0 && bytes > writeBytesMax)) break
+      chunks.push(batch.headerBytes)
+      for (const chunk of batch.records) chunks.push(chunk)
+      count++
+    }
+    return { chunks, count }
+  }
+
+  #wrote(count: number): void {
+    if (this.offline !== undefined || this.ended !== undefined) return
+    for (let index = 0; index < count; index++) {
+      const { batch, segment, after } = this.#pending.shift() as Pending
+      const length = batchBytes(batch.header)
+      const time = {
+        timestamp: after.maxTimestamp,
+        relativeOffset: after.maxTimestampOffset - segment.baseOffset,
+      }
+      const relativeOffset = after.offset - 1 - segment.baseOffset
+      const interval = this.config.indexIntervalBytes
+      segment.index.note(after.position - length, length, relativeOffset, time, interval)
+      segment.size = after.position
+      if (this.#events.keepsTail) this.tail.push(batch)
+      this.#writtenEnd = after.offset
+      this.#bytesSinceCheckpoint += length
+      if (segment !== this.#unsyncedNewest) this.#noteUnsynced(segment)
+      if (segment.index.wantsFlush) void segment.index.flush().catch(() => {})
+    }
+    this.#events.wrote(this.#bytesSinceCheckpoint > checkpointBytes)
+    if (this.#shared.syncMode === 'always') this.#requestSync()
+    else this.#advance(this.#writtenEnd)
+    if (this.#flushing.length > 0) this.#requestSync()
+  }
+
+  #noteUnsynced(segment: Segment): void {
+    const isRolled = this.#unsyncedNewest !== undefined
+    this.#unsynced.add(segment)
+    this.#unsyncedNewest = segment
+    // A segment that was left behind is synced soon, in either mode.
+    if (isRolled) this.#requestSync()
+  }
+
+  /** Makes the directory and the file where they are missing, and opens it. */
+  async #prepare(segment: Segment): Promise<void> {
+    const { disk, files } = this.#shared
+    if (!this.#directoryMade) {
+      await disk.makeDirectory(this.#directory)
+      this.#directoryMade = true
+      this.#parentUnsynced = true
+    }
+    if (this.#open.has(segment)) return
+    const open = await files.acquire(segment.logPath, { create: !segment.exists })
+    this.#open.set(segment, open)
+    if (segment.exists) return
+    segment.exists = true
+    this.#directoryUnsynced = true
+    // A file of this name can only be what a write left that was taken back.
+    await open.file.truncate(0)
+  }
+
+  #requestSync(): void {
+    if (this.#isSyncing || this.offline !== undefined || this.ended !== undefined) return
+    this.#isSyncing = true
+    void this.#shared.syncQueue.run(() => this.#sync()).then(() => this.#synced())
+  }
+
+  async #sync(): Promise<void> {
+    const { disk, files } = this.#shared
+    const target = this.#writtenEnd
+    const segments = [...this.#unsynced]
+    this.#unsynced.clear()
+    this.#unsyncedNewest = undefined
+    const syncs: Promise<void>[] = []
+    if (this.#directoryUnsynced) syncs.push(disk.syncDirectory(this.#directory))
+    if (this.#parentUnsynced) syncs.push(disk.syncDirectory(parentOf(this.#directory)))
+    this.#directoryUnsynced = false
+    this.#parentUnsynced = false
+    for (const segment of segments) {
+      syncs.push(
+        (async () => {
+          const open = this.#open.get(segment)?.retain() ?? (await files.acquire(segment.logPath))
+          try {
+            await open.file.sync()
+          } finally {
+            open.release()
+          }
+        })(),
+      )
+    }
+    const failed = (await Promise.allSettled(syncs)).find(({ status }) => status === 'rejected')
+    if (failed !== undefined) {
+      this.goOffline(
+        `a sync failed: ${((failed as PromiseRejectedResult).reason as Error).message}`,
+      )
+      return
+    }
+    if (this.offline !== undefined || this.ended !== undefined) return
+    this.durableEnd = target
+    if (this.#shared.syncMode === 'always') this.#advance(target)
+    this.#settleFlushing()
+  }
+
+  #settleFlushing(): void {
+    for (let index = this.#flushing.length - 1; index >= 0; index--) {
+      const waiting = this.#flushing[index] as Waiting
+      if (waiting.endOffset > this.durableEnd) continue
+      this.#flushing.splice(index, 1)
+      waiting.resolve()
+    }
+  }
+
+  #synced(): void {
+    this.#isSyncing = false
+    const isWanted = this.#shared.syncMode === 'always' || this.#flushing.length > 0
+    if (isWanted && this.#writtenEnd > this.durableEnd) this.#requestSync()
+    this.#releaseFiles()
+    this.#noteIoEnded()
+  }
+
+  /** Lets go of the files that are not being written and have nothing to be synced. */
+  #releaseFiles(): void {
+    if (this.#isPumping || this.#isSyncing) return
+    const keepUnsynced = this.#shared.syncMode === 'always'
+    for (const [segment, open] of this.#open) {
+      if (keepUnsynced && this.#unsynced.has(segment)) continue
+      this.#open.delete(segment)
+      open.release()
+    }
+  }
+
+  #advance(end: number): void {
+    this.highWatermark = end
+    for (;;) {
+      const waiting = this.#waiting.first()
+      if (waiting === undefined || waiting.endOffset > end) break
+      this.#waiting.shift()
+      waiting.resolve()
+    }
+    this.#events.advanced()
+  }
+
+  /** Resolves when the high watermark reaches an offset that was placed. */
+  #acknowledgedTo(endOffset: number): Promise<void> {
+    if (endOffset <= this.highWatermark) return done
+    const number = this.#waiting.lastWhere((waiting) => waiting.endOffset <= endOffset)
+    const waiting = this.#waiting.at(number)
+    assert(waiting?.endOffset === endOffset, 'a batch that is not acknowledged is waited for')
+    return waiting.promise
+  }
+
+  /** A write, or what comes before it, failed: `first` is the first batch that it was to hold. */
+  #failed(error: unknown, first: Pending): void {
+    const message = (error as Error).message
+    if (!(error instanceof DiskError) || error.kind !== 'full') {
+      this.goOffline(`a write failed: ${message}`)
+    }
+    if (this.offline !== undefined || this.ended !== undefined) {
+      this.#isPumping = false
+      this.#noteIoEnded()
+      return
+    }
+    this.#isFull = true
+    const refused = new DiskFullError(`the disk is full: ${message}`, { cause: error })
+    const dropped = this.#rewind(first, refused)
+    this.#shared.report({ kind: 'disk-full', directory: this.#directory, text: message })
+    this.#takeBack(dropped).then(
+      () => {
+        this.#isFull = false
+        this.#pump()
+      },
+      (cause: Error) => {
+        this.goOffline(`a write failed and could not be taken back: ${cause.message}`)
+        this.#pump()
+      },
+    )
+  }
+
+  /** Cuts off what the failed write left, and removes the segments that begin behind it. */
+  async #takeBack(dropped: readonly Segment[]): Promise<void> {
+    const { segment, position } = this.#next
+    if (segment !== undefined) await this.#open.get(segment)?.file.truncate(position)
+    for (const gone of dropped) {
+      this.#open.get(gone)?.release()
+      this.#open.delete(gone)
+      this.#shared.files.forget(gone.logPath)
+      if (gone.exists) await this.#shared.disk.remove(gone.logPath)
+    }
+  }
+
+  /**
+   * Takes back every place from `first` on, the last one first. Returns the segments that are no part
+   * of the log any more.
+   */
+  #rewind(first: Pending, error: Error): Segment[] {
+    this.rewinds++
+    for (;;) {
+      const pending = this.#pending.pop() as Pending
+      const { header } = pending.batch
+      if (header.producerId >= 0) {
+        this.producers.restore(header.producerId, pending.producerBefore)
+      }
+      reject(this.#waiting.pop() as Waiting, error)
+      if (pending === first) break
+    }
+    const { before, segment } = first
+    this.#next = segment !== before.segment && segment.exists ? emptyPlace(before, segment) : before
+    const kept =
+      this.#next.segment === undefined ? 0 : this.segments.indexOf(this.#next.segment) + 1
+    const dropped = this.segments.splice(kept)
+    for (const waiting of this.#flushing) {
+      waiting.endOffset = Math.min(waiting.endOffset, this.#next.offset)
+    }
+    this.#settleFlushing()
+    return dropped
+  }
+
+  #rejectAll(error: Error): void {
+    while (this.#pending.pop() !== undefined);
+    for (;;) {
+      const waiting = this.#waiting.shift()
+      if (waiting === undefined) break
+      reject(waiting, error)
+    }
+    for (const waiting of this.#flushing.splice(0)) reject(waiting, error)
+  }
+
+  /** Resolves when no write and no sync is under way. */
+  async #whenQuiet(): Promise<void> {
+    while (this.#isPumping || this.#isSyncing) await this.#ioEnded()
+  }
+
+  /** Resolves when the writing that is under way, or the sync, has ended. */
+  #ioEnded(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#ioWaiters.push(resolve)
+    })
+  }
+
+  #noteIoEnded(): void {
+    if (this.#ioWaiters.length === 0) return
+    for (const resolve of this.#ioWaiters.splice(0)) resolve()
+  }
+}
+
+/** The beginning of a segment, at the offset of a place. */
+function emptyPlace(place: Place, segment: Segment): Place {
+  return { ...place, segment, position: 0, maxTimestamp: -1, maxTimestampOffset: -1 }
+}
+
+function createWaiting(endOffset: number): Waiting {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  return { endOffset, promise, resolve, reject }
+}
+
+/** Nobody has to listen: a send may want no answer. */
+function reject(waiting: Waiting, error: Error): void {
+  waiting.promise.catch(() => {})
+  waiting.reject(error)
+}
+
+function parentOf(directory: string): string {
+  const slash = directory.lastIndexOf('/')
+  return slash < 0 ? '' : directory.slice(0, slash)
+}

@@ -1,0 +1,442 @@
+/**
+ * What is found in a partition's directory, judged. What lies before the checkpoint was synced, and is
+ * not looked at. Every batch behind it is checked: its length, CRC and counts, that its offset is the
+ * next one, that its leader epoch did not go back. Where that fails, at position p:
+ *
+ *       | sound batch | written since   | hole | verdict
+ *       | behind p    | the last boot   | at p |
+ *    ---+-------------+-----------------+------+----------------------------------------------------
+ *     1 | no          | -               | -    | torn tail: cut at p, moved aside
+ *     2 | yes         | yes             | -    | damage: offline
+ *     3 | yes         | no              | no   | damage: offline
+ *     4 | yes         | no              | yes  | lost writes: cut at p, moved aside
+ *     5 | p lies before the checkpoint         | damage: offline
+ *
+ * 1. A process that was killed leaves at most the beginning of its last write; a machine that lost its
+ *    power leaves any part of what was not synced. Nothing sound is lost by the cut.
+ * 2. Since the machine has not been started anew, all that was written is still in the page cache, in
+ *    order: only something that was whole once can have a sound batch behind it. That it was written
+ *    since the boot is seen by the leader epoch of the sound batch before p or behind it, and the first
+ *    epoch since the boot (`LogShared.bootEpoch`).
+ * 3. Whole bytes that disagree with their CRC were not torn by a power failure: that leaves holes.
+ * 4. The pages of one unsynced write reach the disk in any order, so a later batch of it can survive an
+ *    earlier one. A hole is a sector of zeros, or the end of a file whose next segment exists. What
+ *    lies behind a hole was never acknowledged under `--sync always`: a sync covers all that was
+ *    written before it, so an acknowledged batch has no hole before it.
+ * 5. What was synced and is not there any more is damage, whatever it looks like.
+ *
+ * Offline, a partition serves what lies before p; only `kaska log repair` changes its files. What is
+ * kept is written again in place and synced before it can be read: after a failed sync the page cache
+ * holds pages that it believes to be on the disk, so a hit there is no proof, and a sync alone does
+ * nothing for them.
+ */
+import { type BatchHeader, batchHeaderBytes, decodeBatchHeader } from '@kaska/protocol'
+import { type Checkpoint, checkpointName, decodeCheckpoint, readFile } from './checkpoint-file.ts'
+import type { DiskFile } from './disk.ts'
+import type { LogConfig, LogShared } from './log-config.ts'
+import { ProducerState } from './producer-state.ts'
+import { Segment, segmentBaseOf } from './segment.ts'
+import { batchBytes, headerProblem, ReadWindow, scanSegment } from './segment-scan.ts'
+import { cutSegments } from './tail-cut.ts'
+
+/** A log as it comes up. */
+export interface RecoveredLog {
+  /** Ascending; empty for a log that was never written. The last one is written further. */
+  readonly segments: Segment[]
+  readonly startOffset: number
+  /** The offset that comes next. */
+  readonly endOffset: number
+  readonly lastEpoch: number
+  /** Of the last segment; -1 where it is empty. */
+  readonly maxTimestamp: number
+  readonly maxTimestampOffset: number
+  readonly producers: ProducerState
+  /** The damage that keeps the log from being written. */
+  readonly offline: string | undefined
+  /** Was anything found behind the checkpoint? Then it should be checkpointed again. */
+  readonly wasChecked: boolean
+}
+
+/** Where a check failed. */
+interface Damage {
+  readonly segmentIndex: number
+  readonly position: number
+  readonly reason: string
+}
+
+const scanBufferBytes = 1024 * 1024
+const sectorBytes = 512
+
+/** Opens and judges the log in `directory`. Rejects with DiskError where the disk fails. */
+export async function recoverLog(
+  directory: string,
+  config: LogConfig,
+  shared: LogShared,
+): Promise<RecoveredLog> {
+  const recovery = new Recovery(directory, config, shared)
+  await recovery.run()
+  return recovery
+}
+
+class Recovery implements RecoveredLog {
+  segments: Segment[] = []
+  startOffset = 0
+  endOffset = 0
+  lastEpoch = -1
+  maxTimestamp = -1
+  maxTimestampOffset = -1
+  producers = new ProducerState()
+  offline: string | undefined
+  wasChecked = false
+
+  readonly #directory: string
+  readonly #config: LogConfig
+  readonly #shared: LogShared
+
+  constructor(directory: string, config: LogConfig, shared: LogShared) {
+    this.#directory = directory
+    this.#config = config
+    this.#shared = shared
+  }
+
+  async run(): Promise<void> {
+    const names = (await this.#shared.disk.list(this.#directory)).map(({ name }) => name)
+    const bases = names.map(segmentBaseOf).filter((base) => base !== undefined)
+    bases.sort((a, b) => a - b)
+    const checkpoint = names.includes(checkpointName) ? await this.#readCheckpoint() : undefined
+    if (bases.length === 0) {
+      if (checkpoint !== undefined) this.#lost(checkpoint, 'its segments are gone')
+      return
+    }
+    const base = checkpoint?.segmentBase ?? (bases[0] as number)
+    this.#listSegments(bases, checkpoint)
+    const first = this.segments.findIndex(({ baseOffset }) => baseOffset === base)
+    if (checkpoint !== undefined && first < 0) {
+      const reason = `the segment ${base}, which was synced, is gone`
+      this.segments = this.segments.filter(({ baseOffset }) => baseOffset < base)
+      await this.#measureLast()
+      this.#lost(checkpoint, reason)
+      return
+    }
+    await this.#check(first, checkpoint)
+  }
+
+  /** A broken one is no harm: everything is checked then. */
+  async #readCheckpoint(): Promise<Checkpoint | undefined> {
+    const { disk, crc32c } = this.#shared
+    const bytes = await readFile(disk, `${this.#directory}/${checkpointName}`)
+    const decoded = bytes && decodeCheckpoint(bytes, crc32c)
+    if (decoded === undefined) return undefined
+    for (const [producerId, entry] of decoded.producers) this.producers.load(producerId, entry)
+    return decoded.checkpoint
+  }
+
+  #listSegments(bases: readonly number[], checkpoint: Checkpoint | undefined): void {
+    const trustedBase = checkpoint?.segmentBase ?? -1
+    for (const [index, base] of bases.entries()) {
+      const next = bases[index + 1] ?? Number.POSITIVE_INFINITY
+      let trust = { position: 0, relativeOffset: 0 }
+      if (base < trustedBase) {
+        trust = { position: Number.POSITIVE_INFINITY, relativeOffset: next - base }
+      } else if (checkpoint !== undefined && base === trustedBase) {
+        trust = { position: checkpoint.position, relativeOffset: checkpoint.offset - base }
+      }
+      this.segments.push(new Segment(this.#directory, base, this.#shared, { size: -1, trust }))
+    }
+    this.startOffset = Math.max(bases[0] as number, checkpoint?.startOffset ?? 0)
+  }
+
+  /** Checks all that lies behind the checkpoint, and decides what becomes of it. */
+  async #check(first: number, checkpoint: Checkpoint | undefined): Promise<void> {
+    const { baseOffset } = this.segments[first] as Segment
+    this.endOffset = checkpoint?.offset ?? baseOffset
+    this.lastEpoch = checkpoint?.lastEpoch ?? -1
+    this.maxTimestamp = checkpoint?.maxTimestamp ?? -1
+    this.maxTimestampOffset = checkpoint?.maxTimestampOffset ?? -1
+    const from = checkpoint?.position ?? 0
+    let damage: Damage | undefined
+    let index = first
+    for (; index < this.segments.length && damage === undefined; index++) {
+      damage = await this.#checkSegment(index, index === first ? from : 0, checkpoint)
+      if (this.offline !== undefined) return
+    }
+    const last = index - 1
+    if (damage !== undefined && !(await this.#judge(damage))) {
+      this.segments.length = damage.segmentIndex + 1
+      return
+    }
+    if (!this.wasChecked) return
+    if (this.#shared.syncMode === 'always') await this.#secure(first, from)
+    const kept = this.segments.slice(first, last + 1)
+    for (const segment of kept) await segment.index.flush().catch(() => {})
+    this.#shared.report({
+      kind: 'recovered',
+      directory: this.#directory,
+      text: `checked from offset ${checkpoint?.offset ?? baseOffset} to ${this.endOffset}`,
+    })
+  }
+
+  /** Walks one segment from a position on. The first damage, if there is any. */
+  async #checkSegment(
+    segmentIndex: number,
+    from: number,
+    checkpoint: Checkpoint | undefined,
+  ): Promise<Damage | undefined> {
+    const { files, crc32c, clock } = this.#shared
+    const segment = this.segments[segmentIndex] as Segment
+    const isFirst = segment.baseOffset === checkpoint?.segmentBase
+    if (!isFirst) {
+      if (segment.baseOffset !== this.endOffset) {
+        const before = this.segments[segmentIndex - 1] as Segment
+        const reason = `offset ${this.endOffset} is missing: the next segment begins later`
+        return { segmentIndex: segmentIndex - 1, position: before.size, reason }
+      }
+      // The segment before is written no more.
+      if (segmentIndex > 0) this.#sealIndex(this.segments[segmentIndex - 1] as Segment)
+      this.maxTimestamp = -1
+      this.maxTimestampOffset = -1
+    }
+    const open = await files.acquire(segment.logPath)
+    try {
+      const size = await open.file.size()
+      if (size < from) {
+        await this.#measure(segment, open.file, size)
+        this.#lost(
+          checkpoint as Checkpoint,
+          `${segment.logPath} has ${size} bytes, ${from} were synced`,
+        )
+        return undefined
+      }
+      segment.time = isFirst ? (checkpoint?.segmentTime ?? -1) : clock.now()
+      if (size > from) this.wasChecked = true
+      const { position, reason } = await scanSegment(open.file, {
+        from,
+        to: size,
+        crc32c,
+        bufferBytes: Math.min(scanBufferBytes, Math.max(1, size - from)),
+        visit: (header, at) => this.#accept(segment, header, at),
+      })
+      segment.size = position
+      return reason === undefined ? undefined : { segmentIndex, position, reason }
+    } finally {
+      open.release()
+    }
+  }
+
+  /** Takes over what a sound batch says; a string where it does not fit in. */
+  #accept(segment: Segment, header: BatchHeader, position: number): string | undefined {
+    if (header.baseOffset !== this.endOffset) {
+      return `its offset is ${header.baseOffset}, not ${this.endOffset}`
+    }
+    const epoch = header.partitionLeaderEpoch
+    if (epoch < this.lastEpoch || epoch > this.#shared.leaderEpoch) {
+      return `its leader epoch is ${epoch}, after ${this.lastEpoch}`
+    }
+    const lastOffset = header.baseOffset + header.lastOffsetDelta
+    this.endOffset = lastOffset + 1
+    this.lastEpoch = epoch
+    if (header.maxTimestamp > this.maxTimestamp) {
+      this.maxTimestamp = header.maxTimestamp
+      this.maxTimestampOffset = lastOffset
+    }
+    if (header.producerId >= 0) {
+      this.producers.append(header, header.baseOffset, this.#shared.clock.now())
+    }
+    const time = {
+      timestamp: this.maxTimestamp,
+      relativeOffset: this.maxTimestampOffset - segment.baseOffset,
+    }
+    segment.index.note(
+      position,
+      batchBytes(header),
+      lastOffset - segment.baseOffset,
+      time,
+      this.#config.indexIntervalBytes,
+    )
+    return undefined
+  }
+
+  #sealIndex(segment: Segment): void {
+    if (this.maxTimestampOffset < 0) return
+    segment.index.noteTime({
+      timestamp: this.maxTimestamp,
+      relativeOffset: this.maxTimestampOffset - segment.baseOffset,
+    })
+  }
+
+  /** The table at the head. True: the log goes on, cut at the damage. */
+  async #judge(damage: Damage): Promise<boolean> {
+    const { report, bootEpoch } = this.#shared
+    const segment = this.segments[damage.segmentIndex] as Segment
+    const place = `${segment.logPath} at position ${damage.position}, offset ${this.endOffset}`
+    const behind = await this.#findBehind(damage)
+    if (behind !== undefined) {
+      const sinceBoot = Math.max(this.lastEpoch, behind.epoch) >= bootEpoch
+      if (sinceBoot || !behind.hole) {
+        this.#goOffline(
+          `damage in ${place} (${damage.reason}), with sound batches behind it from offset ` +
+            `${behind.offset} on; 'kaska log repair' cuts it out`,
+        )
+        return false
+      }
+    }
+    const cut = await cutSegments(
+      this.#shared,
+      this.#directory,
+      this.segments.slice(damage.segmentIndex),
+      damage.position,
+    )
+    this.segments.length = damage.segmentIndex + 1
+    report({
+      kind: 'tail-cut',
+      directory: this.#directory,
+      text:
+        `cut a torn tail of ${cut.bytes} bytes off ${place} (${damage.reason}); ` +
+        (cut.names.length === 0 ? 'it was all zeros' : `moved to ${cut.names.join(', ')}`),
+    })
+    return true
+  }
+
+  /** The first sound batch behind the damage, and whether writes were lost between the two. */
+  async #findBehind(
+    damage: Damage,
+  ): Promise<{ offset: number; epoch: number; hole: boolean } | undefined> {
+    const { files } = this.#shared
+    let hole = false
+    for (let index = damage.segmentIndex; index < this.segments.length; index++) {
+      const segment = this.segments[index] as Segment
+      const from = index === damage.segmentIndex ? damage.position : 0
+      const open = await files.acquire(segment.logPath)
+      try {
+        const size = await open.file.size()
+        const found = await this.#findSound(open.file, from, size)
+        hole ||= from === size || (await hasHole(open.file, from, found?.position ?? size))
+        if (found !== undefined) {
+          const { baseOffset, partitionLeaderEpoch } = found.header
+          return { offset: baseOffset, epoch: partitionLeaderEpoch, hole }
+        }
+      } finally {
+        open.release()
+      }
+    }
+    return undefined
+  }
+
+  /** The first position from which a batch that could follow can be read. */
+  async #findSound(
+    file: DiskFile,
+    from: number,
+    to: number,
+  ): Promise<{ position: number; header: BatchHeader } | undefined> {
+    const { crc32c, leaderEpoch, clock } = this.#shared
+    const window = new ReadWindow(file, to, scanBufferBytes)
+    const candidates = new ReadWindow(file, to, scanBufferBytes)
+    // Bytes made to look like headers could cost a CRC each: past this, it counts as damage.
+    let crcBytesLeft = 16 * (to - from) + scanBufferBytes
+    for (let position = from; position + batchHeaderBytes <= to; position++) {
+      if (!window.has(position, batchHeaderBytes)) {
+        await clock.yield()
+        await window.load(position)
+        if (!window.has(position, batchHeaderBytes)) return undefined
+      }
+      const bytes = window.view(position, batchHeaderBytes)
+      if (bytes[16] !== 2) continue
+      const header = decodeBatchHeader(bytes)
+      if (headerProblem(header, to - position) !== undefined) continue
+      const epoch = header.partitionLeaderEpoch
+      if (header.baseOffset < this.endOffset || epoch < 0 || epoch > leaderEpoch) continue
+      crcBytesLeft -= batchBytes(header)
+      if (crcBytesLeft < 0) return { position, header }
+      const end = position + batchBytes(header)
+      if ((await candidates.crc(position + 21, end, crc32c)) === header.crc) {
+        return { position, header }
+      }
+    }
+    return undefined
+  }
+
+  /** Writes what was kept once more and syncs it; see the head. */
+  async #secure(first: number, from: number): Promise<void> {
+    const { files, disk, syncQueue } = this.#shared
+    try {
+      for (const [index, segment] of this.segments.slice(first).entries()) {
+        const open = await files.acquire(segment.logPath)
+        try {
+          const start = index === 0 ? from : 0
+          const buffer = new Uint8Array(
+            Math.min(scanBufferBytes, Math.max(0, segment.size - start)),
+          )
+          for (let position = start; position < segment.size; ) {
+            const part = buffer.subarray(0, Math.min(buffer.length, segment.size - position))
+            const length = await open.file.read(position, part)
+            if (length === 0) break
+            await open.file.write(position, [part.subarray(0, length)])
+            position += length
+          }
+          await syncQueue.run(() => open.file.sync())
+        } finally {
+          open.release()
+        }
+      }
+      await disk.syncDirectory(this.#directory)
+    } catch (error) {
+      this.#goOffline(`what was recovered could not be made durable: ${(error as Error).message}`)
+    }
+  }
+
+  /** Finds the end of the last segment by walking it from its beginning. */
+  async #measureLast(): Promise<void> {
+    const last = this.segments.at(-1)
+    if (last === undefined) return
+    const open = await this.#shared.files.acquire(last.logPath)
+    try {
+      await this.#measure(last, open.file, await open.file.size())
+    } finally {
+      open.release()
+    }
+  }
+
+  async #measure(segment: Segment, file: DiskFile, size: number): Promise<void> {
+    this.endOffset = segment.baseOffset
+    const { crc32c } = this.#shared
+    const { position } = await scanSegment(file, {
+      from: 0,
+      to: size,
+      crc32c,
+      visit: (header) => {
+        this.endOffset = header.baseOffset + header.lastOffsetDelta + 1
+        this.lastEpoch = header.partitionLeaderEpoch
+        return undefined
+      },
+    })
+    segment.size = position
+  }
+
+  #lost(checkpoint: Checkpoint, reason: string): void {
+    if (this.segments.length === 0) {
+      this.startOffset = checkpoint.startOffset
+      this.endOffset = checkpoint.startOffset
+    }
+    this.startOffset = Math.min(this.startOffset, this.endOffset)
+    this.#goOffline(`${reason}: data below the checkpoint is lost`)
+  }
+
+  #goOffline(reason: string): void {
+    this.offline = reason
+    this.#shared.report({ kind: 'offline', directory: this.#directory, text: reason })
+  }
+}
+
+/** Is there a sector of zeros between the two, or zeros from `from` to the end of its sector? */
+async function hasHole(file: DiskFile, from: number, to: number): Promise<boolean> {
+  const window = new ReadWindow(file, to, scanBufferBytes)
+  for (let start = from; start < to; ) {
+    const end = Math.min(to, start - (start % sectorBytes) + sectorBytes)
+    if (!window.has(start, end - start)) await window.load(start)
+    if (!window.has(start, end - start)) return false
+    const isWhole = start === from || end - start === sectorBytes
+    if (isWhole && window.view(start, end - start).every((byte) => byte === 0)) return true
+    start = end
+  }
+  return false
+}

@@ -1,0 +1,48 @@
+/**
+ * One segment of a partition: the file `<base offset, 20 digits>.log` with its two indexes. All but the
+ * last segment of a log are written no more.
+ */
+import { type IndexShared, type IndexTrust, SegmentIndex } from './segment-index.ts'
+
+export class Segment {
+  readonly baseOffset: number
+  /** `topics/<id>/<base>`, without the ending. */
+  readonly path: string
+  readonly index: SegmentIndex
+  /** Bytes of whole batches in the file; -1 where nobody has looked yet. */
+  size: number
+  /** Wall time of its first batch; -1 where it has none, or nobody knows. */
+  time = -1
+  /** Has the file been made? */
+  exists: boolean
+
+  constructor(
+    directory: string,
+    baseOffset: number,
+    shared: IndexShared,
+    found?: { readonly size: number; readonly trust: IndexTrust },
+  ) {
+    this.baseOffset = baseOffset
+    this.path = `${directory}/${segmentName(baseOffset)}`
+    this.size = found?.size ?? 0
+    this.exists = found !== undefined
+    this.index = new SegmentIndex(this.path, shared, found?.trust)
+  }
+
+  get logPath(): string {
+    return `${this.path}.log`
+  }
+}
+
+/** The offset as it stands in a file's name. */
+export function segmentName(baseOffset: number): string {
+  return String(baseOffset).padStart(20, '0')
+}
+
+/** The base offset in the name of a `.log` file; undefined for any other name. */
+export function segmentBaseOf(fileName: string): number | undefined {
+  const match = /^(\d{20})\.log$/.exec(fileName)
+  if (match === null) return undefined
+  const baseOffset = Number(match[1])
+  return Number.isSafeInteger(baseOffset) ? baseOffset : undefined
+}
