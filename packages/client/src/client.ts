@@ -1,0 +1,602 @@
+/**
+ * The library that people program with: one client, one engine, and through it one persistent
+ * connection (contract 7) for sending, receiving or both.
+ *
+ * Methods that return promises reject, they never throw; `position`, `seek` and `unsubscribe` are
+ * local, return at once, and throw. Every wait takes an `AbortSignal` in its last argument, and
+ * rejects with the signal's reason. A partition is 0 unless said.
+ *
+ * Requests that find no connection, or lose it, are made again until `requestTimeoutMs`; each is safe
+ * to repeat: a topic is created under an id that the client chose, a commit that a later one of this
+ * client has overtaken is not made again, and what is sent carries sequence numbers (producer.ts).
+ */
+/// <reference lib="esnext.disposable" preserve="true" />
+import {
+  AlreadySubscribedError,
+  ClosedError,
+  ConnectionError,
+  createTopicId,
+  type Engine,
+  InvalidArgumentError,
+  NotSubscribedError,
+  OverloadedError,
+  type RequestContext,
+  type TopicDescription,
+  type TopicId,
+  type TopicInfo,
+  topicNameOf,
+  UnknownTopicError,
+} from '@kaska/protocol'
+import { eitherSignal, sleep } from './abort.ts'
+import type { ClientSettings } from './client-options.ts'
+import { CommitQueue } from './commit-queue.ts'
+import {
+  checkOffset,
+  checkPartition,
+  checkTimestamp,
+  type Message,
+  type MessageInput,
+  OutgoingMessage,
+  type SendResult,
+} from './message.ts'
+import { MessageStream } from './message-stream.ts'
+import { Producer } from './producer.ts'
+import type { ClientHost } from './seams.ts'
+import { Subscription } from './subscription.ts'
+
+/** What every method that waits takes as its last argument. */
+export interface WaitOptions {
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface CreateTopicOptions extends WaitOptions {
+  /** 1 unless said. */
+  readonly partitions?: number | undefined
+  /** Settings by Kafka's names: `{ 'max.message.bytes': '1048576' }`. */
+  readonly config?: Readonly<Record<string, string>> | undefined
+}
+
+export interface PollOptions extends WaitOptions {
+  /**
+   * How long to wait for a message, in milliseconds; for ever unless said. 0 makes one round trip,
+   * unless a message is here already.
+   */
+  readonly timeoutMs?: number | undefined
+}
+
+export interface ClientParts {
+  readonly engine: Engine
+  /** Does the engine end with the client? One of a broker in this process does not. */
+  readonly ownsEngine: boolean
+  readonly host: ClientHost
+  readonly settings: ClientSettings
+}
+
+const retryPauseMsMin = 10
+const retryPauseMsMax = 500
+/** How many requests for offsets are under way at once when a subscription begins. */
+const offsetsAtOnce = 256
+
+export class Client implements AsyncDisposable {
+  readonly #engine: Engine
+  readonly #ownsEngine: boolean
+  readonly #host: ClientHost
+  readonly #settings: ClientSettings
+  readonly #context: RequestContext
+  readonly #topics = new Map<string, TopicInfo>()
+  readonly #producer: Producer
+  readonly #commits = new CommitQueue()
+  /** Aborted when `close` is called, and when it is done. */
+  readonly #closing = new AbortController()
+  readonly #ended = new AbortController()
+  #subscription: Subscription | undefined
+  #isSubscribing = false
+  #closed: ClosedError | undefined
+  #closePromise: Promise<void> | undefined
+
+  /** Use `connect`. */
+  constructor({ engine, ownsEngine, host, settings }: ClientParts) {
+    this.#engine = engine
+    this.#ownsEngine = ownsEngine
+    this.#host = host
+    this.#settings = settings
+    this.#context = { principal: null, clientId: settings.clientId, address: 'in-process' }
+    this.#producer = new Producer({
+      engine,
+      clock: host.clock,
+      random: host.random,
+      keepAlive: host.keepAlive,
+      context: this.#context,
+      deliveryTimeoutMs: settings.deliveryTimeoutMs,
+      batchBytes: settings.batchBytes,
+      sendBufferBytes: settings.sendBufferBytes,
+      resolveTopic: (name, isStale) => this.#resolveForSend(name, isStale),
+    })
+  }
+
+  // Topics ------------------------------------------------------------------------------------------
+
+  /** Rejects with TopicExistsError, InvalidTopicError, InvalidArgumentError. */
+  async createTopic(name: string, options: CreateTopicOptions = {}): Promise<TopicInfo> {
+    const { partitions = 1, config = {}, signal } = options
+    if (!Number.isInteger(partitions) || partitions < 1) {
+      throw new InvalidArgumentError(`a topic has 1 partition or more, not ${String(partitions)}`)
+    }
+    const request = {
+      name: topicNameOf(name),
+      partitions,
+      config: new Map(Object.entries(config)),
+      id: createTopicId(this.#host.random),
+    }
+    const info = await this.#request(signal, (context) =>
+      this.#engine.createTopic(request, context),
+    )
+    this.#topics.set(name, info)
+    return info
+  }
+
+  /** Deletes a topic with all its messages. Rejects with UnknownTopicError. */
+  async deleteTopic(name: string, options: WaitOptions = {}): Promise<void> {
+    const topicName = topicNameOf(name)
+    let tries = 0
+    await this.#request(options.signal, async (context) => {
+      tries++
+      try {
+        await this.#engine.deleteTopic(topicName, context)
+      } catch (error) {
+        // An earlier try may have deleted it, whose answer was lost.
+        if (!(error instanceof UnknownTopicError && tries > 1)) throw error
+      }
+    })
+    this.#topics.delete(name)
+  }
+
+  /** All topics, in creation order. */
+  async topics(options: WaitOptions = {}): Promise<TopicInfo[]> {
+    const topics: TopicInfo[] = []
+    for (let cursor: number | undefined = 0; cursor !== undefined; ) {
+      const from: number = cursor
+      const page = await this.#request(options.signal, (context) =>
+        this.#engine.listTopics(from, context),
+      )
+      for (const topic of page.topics) topics.push(topic)
+      cursor = page.next
+    }
+    return topics
+  }
+
+  async topicCount(options: WaitOptions = {}): Promise<number> {
+    return await this.#request(options.signal, (context) => this.#engine.topicCount(context))
+  }
+
+  /** A topic with its settings. Rejects with UnknownTopicError. */
+  async describeTopic(name: string, options: WaitOptions = {}): Promise<TopicDescription> {
+    const topicName = topicNameOf(name)
+    return await this.#request(options.signal, (context) =>
+      this.#engine.describeTopic(topicName, context),
+    )
+  }
+
+  // Sending -----------------------------------------------------------------------------------------
+
+  /**
+   * Sends one message; resolves when it is as safe as the broker's `--sync` says, with its place.
+   * Messages sent at once leave together, and those of a partition stay in order. The message's bytes
+   * must not change until the promise settles. After an abort the message may still arrive, if it had
+   * left already. Rejects with UnknownTopicError, UnknownPartitionError, MessageTooLargeError,
+   * DeliveryTimeoutError, ...
+   */
+  send(topic: string, message: MessageInput, options?: WaitOptions): Promise<SendResult> {
+    try {
+      this.#checkOpen()
+      const outgoing = new OutgoingMessage(message, this.#host.clock.now())
+      const signal = options?.signal
+      if (signal === undefined) {
+        return new Promise((resolve, reject) => {
+          outgoing.resolve = resolve
+          outgoing.reject = reject
+          this.#producer.send(topic, outgoing)
+        })
+      }
+      signal.throwIfAborted()
+      return this.#sendUntil(topic, outgoing, signal)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /**
+   * Sends many messages in one request; resolves with one result per message, in order. The messages
+   * of a partition go in together or not at all. Rejects with SendBatchError where some partitions
+   * took their part and others did not, and with the error itself where all failed.
+   */
+  async sendBatch(
+    topic: string,
+    messages: readonly MessageInput[],
+    options: WaitOptions = {},
+  ): Promise<SendResult[]> {
+    this.#checkOpen()
+    options.signal?.throwIfAborted()
+    const now = this.#host.clock.now()
+    const outgoing = messages.map((message) => new OutgoingMessage(message, now))
+    if (outgoing.length === 0) return []
+    return await new Promise((resolve, reject) => {
+      this.#producer.sendBatch(topic, outgoing, resolve, reject, options.signal)
+    })
+  }
+
+  // Offsets -----------------------------------------------------------------------------------------
+
+  /**
+   * The bytes of a message's value; 0 is a size too. Rejects with UnknownTopicError and
+   * OffsetOutOfRangeError.
+   */
+  async messageSize(
+    topic: string,
+    offset: number,
+    partition = 0,
+    options: WaitOptions = {},
+  ): Promise<number> {
+    checkOffset(offset)
+    return await this.#ofPartition(topic, partition, options, (id, context) =>
+      this.#engine.messageSize(id, partition, offset, context),
+    )
+  }
+
+  /** The next offset to be given: one behind the last message. */
+  async endOffset(topic: string, partition = 0, options: WaitOptions = {}): Promise<number> {
+    return await this.#ofPartition(topic, partition, options, async (id, context) => {
+      const { endOffset } = await this.#engine.offsets(id, partition, context)
+      return endOffset
+    })
+  }
+
+  /** The offset of the first message that is still there. */
+  async startOffset(topic: string, partition = 0, options: WaitOptions = {}): Promise<number> {
+    return await this.#ofPartition(topic, partition, options, async (id, context) => {
+      const { startOffset } = await this.#engine.offsets(id, partition, context)
+      return startOffset
+    })
+  }
+
+  /** The first offset at or after that time; undefined when no message is that late. */
+  async offsetAt(
+    topic: string,
+    timestamp: number,
+    partition = 0,
+    options: WaitOptions = {},
+  ): Promise<number | undefined> {
+    checkTimestamp(timestamp)
+    return await this.#ofPartition(topic, partition, options, (id, context) =>
+      this.#engine.offsetAt(id, partition, timestamp, context),
+    )
+  }
+
+  /**
+   * Stores an offset under a name (contract 4): by custom that of the next message to read. Rejects
+   * with UnknownTopicError.
+   */
+  async commit(
+    name: string,
+    topic: string,
+    offset: number,
+    partition = 0,
+    options: WaitOptions = {},
+  ): Promise<void> {
+    checkName(name)
+    checkOffset(offset)
+    await this.#commits.add(`${partition} ${topic.length} ${topic} ${name}`, (isOvertaken) =>
+      this.#ofPartition(topic, partition, options, async (id, context) => {
+        if (isOvertaken()) return
+        await this.#engine.commit(name, [{ topic: id, partition, offset }], context)
+      }),
+    )
+  }
+
+  /** The offset that was committed last under the name; undefined if none was. */
+  async committed(
+    name: string,
+    topic: string,
+    partition = 0,
+    options: WaitOptions = {},
+  ): Promise<number | undefined> {
+    checkName(name)
+    return await this.#ofPartition(topic, partition, options, (id, context) =>
+      this.#engine.committed(name, id, partition, context),
+    )
+  }
+
+  // Receiving ---------------------------------------------------------------------------------------
+
+  /**
+   * Subscribes to all partitions of the topics, at their ends: only later messages are seen (contract
+   * 3). Resolves with how many topics that were; unknown and repeated names are ignored. With 0 the
+   * client stays unsubscribed. Rejects with AlreadySubscribedError.
+   */
+  async subscribe(topics: readonly string[], options: WaitOptions = {}): Promise<number> {
+    this.#checkOpen()
+    if (this.#subscription !== undefined || this.#isSubscribing) {
+      throw new AlreadySubscribedError('the client is subscribed already: unsubscribe first')
+    }
+    if (!Array.isArray(topics)) throw new InvalidArgumentError('subscribe takes a list of names')
+    const names = [...new Set(topics)].map(topicNameOf)
+    this.#isSubscribing = true
+    try {
+      const { signal } = options
+      const found = await this.#request(signal, (context) => this.#engine.resolve(names, context))
+      const infos = found.filter((info) => info !== undefined)
+      const subscribed = await this.#endsOf(infos, signal)
+      if (subscribed.length > 0) this.#subscription = this.#createSubscription(subscribed)
+      return subscribed.length
+    } finally {
+      this.#isSubscribing = false
+    }
+  }
+
+  /** Ends the subscription, and the polls that wait in it. Throws NotSubscribedError. */
+  unsubscribe(): void {
+    this.#checkOpen()
+    const subscription = this.#subscribed()
+    this.#subscription = undefined
+    subscription.end(new NotSubscribedError('the client was unsubscribed'))
+  }
+
+  /** The offset of the next message to be handed out. Throws NotSubscribedError. */
+  position(topic: string, partition = 0): number {
+    this.#checkOpen()
+    return this.#subscribed().position(topic, partition)
+  }
+
+  /**
+   * Goes on at another offset of the partition, earlier or later. Whether there is a message shows
+   * at the next poll. Throws NotSubscribedError.
+   */
+  seek(topic: string, offset: number, partition = 0): void {
+    this.#checkOpen()
+    checkOffset(offset)
+    this.#subscribed().seek(topic, offset, partition)
+  }
+
+  /**
+   * The next message of any subscribed topic, the partitions taking turns; undefined when none comes
+   * within `timeoutMs`. Calls that wait at once are served in their order.
+   *
+   * Rejects with NotSubscribedError; with OffsetOutOfRangeError and LogTruncatedError, unless
+   * `onOutOfRange` was given (the position stays: `seek`); with UnknownTopicError when a subscribed
+   * topic was deleted, which then is subscribed to no longer, while the others are; and with
+   * ConnectionError when the broker is out of reach at the end of the time, or for
+   * `requestTimeoutMs`: the positions stay, and the next call goes on.
+   */
+  poll(options: PollOptions = {}): Promise<Message | undefined> {
+    try {
+      this.#checkOpen()
+      const { timeoutMs = Number.POSITIVE_INFINITY, signal } = options
+      if (!(timeoutMs >= 0)) {
+        throw new InvalidArgumentError(`timeoutMs is 0 or more, not ${String(timeoutMs)}`)
+      }
+      return this.#subscribed().poll(timeoutMs, signal)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /**
+   * The messages of all subscribed topics, for ever, read ahead within `readAheadBytes`. What makes
+   * `poll` reject ends the iteration with that error; a new one goes on at the same positions, and so
+   * does one after `break`.
+   */
+  messages(options: WaitOptions = {}): AsyncIterableIterator<Message> {
+    return new MessageStream(() => {
+      this.#checkOpen()
+      return this.#subscribed()
+    }, options.signal)
+  }
+
+  // The end -----------------------------------------------------------------------------------------
+
+  /**
+   * Waits up to 5 s (`closeTimeoutMs`) for sends under way, and ends everything else at once with
+   * ClosedError, as every later call. Always resolves. A broker in this process goes on.
+   */
+  close(): Promise<void> {
+    this.#closePromise ??= this.#close()
+    return this.#closePromise
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    const error = new ClosedError('the client was closed')
+    this.#closed = error
+    this.#subscription?.end(error)
+    this.#subscription = undefined
+    this.#closing.abort(error)
+    const { clock, keepAlive } = this.#host
+    const timedOut = new AbortController()
+    keepAlive.hold()
+    const timeout = sleep(clock, this.#settings.closeTimeoutMs, timedOut.signal).catch(() => {})
+    await Promise.race([this.#producer.drained(), timeout])
+    timedOut.abort()
+    keepAlive.release()
+    this.#producer.close(error)
+    this.#ended.abort(error)
+    if (this.#ownsEngine) await this.#engine.close().catch(() => {})
+  }
+
+  // Helpers -----------------------------------------------------------------------------------------
+
+  #checkOpen(): void {
+    if (this.#closed !== undefined) throw new ClosedError('the client was closed')
+  }
+
+  #subscribed(): Subscription {
+    if (this.#subscription !== undefined) return this.#subscription
+    throw new NotSubscribedError('the client is not subscribed to any topic')
+  }
+
+  #createSubscription(
+    topics: readonly { name: string; id: TopicId; positions: number[] }[],
+  ): Subscription {
+    const { clock, codecs, keepAlive } = this.#host
+    const subscription: Subscription = new Subscription(topics, {
+      ...this.#settings,
+      engine: this.#engine,
+      clock,
+      codecs,
+      keepAlive,
+      context: this.#context,
+      emptied: () => {
+        if (this.#subscription === subscription) this.#subscription = undefined
+      },
+    })
+    return subscription
+  }
+
+  #sendUntil(topic: string, message: OutgoingMessage, signal: AbortSignal): Promise<SendResult> {
+    return new Promise((resolve, reject) => {
+      const abort = () => {
+        message.isSettled = true
+        reject(signal.reason)
+      }
+      signal.addEventListener('abort', abort, { once: true })
+      const done = () => signal.removeEventListener('abort', abort)
+      message.resolve = (result) => {
+        done()
+        resolve(result)
+      }
+      message.reject = (error) => {
+        done()
+        reject(error)
+      }
+      this.#producer.send(topic, message)
+    })
+  }
+
+  /** Makes a request, and again after a lost connection, until `requestTimeoutMs`. */
+  async #request<T>(
+    signal: AbortSignal | undefined,
+    run: (context: RequestContext) => Promise<T>,
+  ): Promise<T> {
+    this.#checkOpen()
+    signal?.throwIfAborted()
+    const { requestTimeoutMs } = this.#settings
+    return await this.#retry(eitherSignal(signal, this.#closing.signal), requestTimeoutMs, run)
+  }
+
+  async #retry<T>(
+    signal: AbortSignal,
+    timeoutMs: number,
+    run: (context: RequestContext) => Promise<T>,
+  ): Promise<T> {
+    const { clock, keepAlive } = this.#host
+    const context = { ...this.#context, signal }
+    const deadline = clock.monotonic() + timeoutMs
+    keepAlive.hold()
+    try {
+      for (let pauseMs = retryPauseMsMin; ; pauseMs = Math.min(pauseMs * 2, retryPauseMsMax)) {
+        try {
+          return await run(context)
+        } catch (error) {
+          const isBearable = error instanceof ConnectionError || error instanceof OverloadedError
+          if (!isBearable || clock.monotonic() + pauseMs > deadline) throw error
+          await sleep(clock, pauseMs, signal)
+        }
+      }
+    } finally {
+      keepAlive.release()
+    }
+  }
+
+  /** What stands behind a name. Rejects with UnknownTopicError. */
+  async #resolve(
+    name: string,
+    isStale: boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<TopicInfo> {
+    const known = this.#topics.get(name)
+    if (known !== undefined && !isStale) return known
+    const names = [topicNameOf(name)]
+    const [info] = await this.#request(signal, (context) => this.#engine.resolve(names, context))
+    return this.#resolved(name, info)
+  }
+
+  /** The same for sends, which go on being delivered while the client is closed. */
+  async #resolveForSend(name: string, isStale: boolean): Promise<TopicInfo> {
+    const known = this.#topics.get(name)
+    if (known !== undefined && !isStale) return known
+    const names = [topicNameOf(name)]
+    const { deliveryTimeoutMs } = this.#settings
+    const [info] = await this.#retry(this.#ended.signal, deliveryTimeoutMs, (context) =>
+      this.#engine.resolve(names, context),
+    )
+    return this.#resolved(name, info)
+  }
+
+  #resolved(name: string, info: TopicInfo | undefined): TopicInfo {
+    if (info === undefined) {
+      this.#topics.delete(name)
+      throw new UnknownTopicError(`there is no topic '${name}'`)
+    }
+    this.#topics.set(name, info)
+    return info
+  }
+
+  /** A request about a partition. A topic that was deleted and created again is found once more. */
+  async #ofPartition<T>(
+    topic: string,
+    partition: number,
+    { signal }: WaitOptions,
+    run: (id: TopicId, context: RequestContext) => Promise<T>,
+  ): Promise<T> {
+    this.#checkOpen()
+    checkPartition(partition)
+    const wasKnown = this.#topics.has(topic)
+    const info = await this.#resolve(topic, false, signal)
+    try {
+      return await this.#request(signal, (context) => run(info.id, context))
+    } catch (error) {
+      if (!(error instanceof UnknownTopicError && wasKnown)) throw error
+      const found = await this.#resolve(topic, true, signal)
+      if (found.id === info.id) throw error
+      return await this.#request(signal, (context) => run(found.id, context))
+    }
+  }
+
+  /** The ends of all partitions, for a subscription; a topic that is deleted meanwhile is left out. */
+  async #endsOf(
+    infos: readonly TopicInfo[],
+    signal: AbortSignal | undefined,
+  ): Promise<{ name: string; id: TopicId; positions: number[] }[]> {
+    const topics = infos.map(({ name, id, partitions }) => {
+      return { name, id, positions: Array.from({ length: partitions }, () => 0), isGone: false }
+    })
+    const all = topics.flatMap((topic) =>
+      topic.positions.map((_, partition) => ({ topic, partition })),
+    )
+    for (let start = 0; start < all.length; start += offsetsAtOnce) {
+      const some = all.slice(start, start + offsetsAtOnce)
+      await Promise.all(
+        some.map(async ({ topic, partition }) => {
+          try {
+            const bounds = await this.#request(signal, (context) =>
+              this.#engine.offsets(topic.id, partition, context),
+            )
+            topic.positions[partition] = bounds.endOffset
+          } catch (error) {
+            if (!(error instanceof UnknownTopicError)) throw error
+            topic.isGone = true
+          }
+        }),
+      )
+    }
+    return topics.filter(({ isGone }) => !isGone)
+  }
+}
+
+function checkName(name: string): void {
+  if (typeof name !== 'string' || name === '' || !name.isWellFormed()) {
+    throw new InvalidArgumentError('the name to commit under is a well-formed, non-empty string')
+  }
+}

@@ -1,0 +1,48 @@
+/** `connect` for Node. */
+import { InvalidArgumentError } from '@kaska/protocol'
+import { parseBrokerUrl } from '../broker-url.ts'
+import type { Client } from '../client.ts'
+import type { ClientOptions } from '../client-options.ts'
+import {
+  createInProcessClient,
+  createNativeClient,
+  type InProcessBroker,
+} from '../create-client.ts'
+import { createNodeHost } from './node-host.ts'
+import { createTcpDialer, createTlsDialer, type TlsOptions } from './socket-transport.ts'
+import { createWebSocketDialer } from './web-socket-dialer.ts'
+
+export interface ConnectOptions extends ClientOptions {
+  /** For `kaskas://`: what Node's `tls.connect` takes (`ca`, `cert`, `key`, `servername`, ...). */
+  readonly tls?: TlsOptions | undefined
+}
+
+/**
+ * A client of the broker at a URL (`kaska://127.0.0.1:9092`, `kaskas://` for TLS, `ws://` and
+ * `wss://`), or of a broker in this process. Rejects with ConnectionError, within `connectTimeoutMs`
+ * (5 s), and with InvalidArgumentError.
+ */
+export async function connect(
+  broker: string | InProcessBroker,
+  options: ConnectOptions = {},
+): Promise<Client> {
+  const { tls = {}, ...rest } = options
+  const host = { ...createNodeHost() }
+  if (rest.codecs !== undefined) host.codecs = rest.codecs
+  if (typeof broker !== 'string') {
+    if (typeof broker?.inProcess !== 'function') {
+      throw new InvalidArgumentError('connect takes a URL, or a broker in this process')
+    }
+    return createInProcessClient(broker, rest, host)
+  }
+  const url = parseBrokerUrl(broker)
+  switch (url.scheme) {
+    case 'kaska':
+      return await createNativeClient(createTcpDialer(url), rest, host)
+    case 'kaskas':
+      return await createNativeClient(createTlsDialer(url, tls), rest, host)
+    case 'ws':
+    case 'wss':
+      return await createNativeClient(createWebSocketDialer(url.href), rest, host)
+  }
+}

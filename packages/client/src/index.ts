@@ -1,0 +1,4 @@
+/** `@kaska/client` in Node. */
+export * from './api.ts'
+export { type ConnectOptions, connect } from './host/connect.ts'
+export { createNodeHost } from './host/node-host.ts'

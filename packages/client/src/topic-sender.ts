@@ -1,0 +1,52 @@
+/** What is on its way into one topic: which partition a message goes to. */
+import {
+  partitionOfKey,
+  type TopicId,
+  type TopicInfo,
+  UnknownPartitionError,
+} from '@kaska/protocol'
+import type { OutgoingMessage } from './message.ts'
+import { PartitionSender } from './partition-sender.ts'
+import type { Producer } from './producer.ts'
+
+export class TopicSender {
+  readonly producer: Producer
+  readonly name: string
+  readonly id: TopicId
+  readonly partitions: readonly PartitionSender[]
+  /** Was the topic deleted? Its senders wait until no answer is awaited. */
+  isGone = false
+  #sticky: number
+
+  constructor(producer: Producer, { name, id, partitions }: TopicInfo, sticky: number) {
+    this.producer = producer
+    this.name = name
+    this.id = id
+    this.partitions = Array.from(
+      { length: partitions },
+      (_, partition) => new PartitionSender(this, partition),
+    )
+    this.#sticky = sticky % partitions
+  }
+
+  /** By the message's own partition, its key, or in turns. Throws UnknownPartitionError. */
+  senderOf(message: OutgoingMessage): PartitionSender {
+    const { partitions } = this
+    const { key, partition } = message
+    if (partition !== -1) {
+      const sender = partitions[partition]
+      if (sender !== undefined) return sender
+      throw new UnknownPartitionError(
+        `the topic '${this.name}' has ${partitions.length} partitions, there is no ${partition}`,
+      )
+    }
+    const index = key === null ? this.#sticky : partitionOfKey(key, partitions.length)
+    return partitions[index] as PartitionSender
+  }
+
+  /** A batch has left: messages without a key go to another partition from now on. */
+  turn(partition: number): void {
+    if (partition !== this.#sticky) return
+    this.#sticky = (this.#sticky + 1) % this.partitions.length
+  }
+}
