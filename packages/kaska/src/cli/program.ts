@@ -95,10 +95,14 @@ function addServe(program: Command, terminal: Terminal, version: string): void {
       }),
     )
     .addOption(
-      new Setting('--memory-bytes <size>', 'the memory for messages on their way: 256m, 1g', {
-        environment: 'KASKA_MEMORY_BYTES',
-        read: readBytes,
-      }),
+      new Setting(
+        '--memory-bytes <size>',
+        'the memory for messages on their way: 512m, 1g; 256m unless said',
+        {
+          environment: 'KASKA_MEMORY_BYTES',
+          read: readBytes,
+        },
+      ),
     )
     .addOption(configFileOption())
     .allowExcessArguments()
