@@ -64,14 +64,7 @@ export interface LogShared {
 
 /** What a person who runs the broker should hear of. `text` is one sentence that names the place. */
 export interface LogEvent {
-  readonly kind:
-    | 'tail-cut'
-    | 'offline'
-    | 'index-rebuilt'
-    | 'disk-full'
-    | 'disk-free'
-    | 'checkpoint-failed'
-    | 'recovered'
+  readonly kind: 'tail-cut' | 'offline' | 'index-rebuilt' | 'disk-full' | 'checkpoint-failed'
   /** The log's directory. */
   readonly directory: string
   readonly text: string

@@ -255,7 +255,8 @@ export class LogWriter {
   goOffline(reason: string): void {
     if (this.offline !== undefined || this.ended !== undefined) return
     this.offline = reason
-    this.#shared.report({ kind: 'offline', directory: this.#directory, text: reason })
+    const text = `${this.#directory} is offline: ${reason}`
+    this.#shared.report({ kind: 'offline', directory: this.#directory, text })
     this.#rejectAll(this.#offlineError())
     this.tail.cutFrom(this.highWatermark)
     this.#events.advanced()
@@ -573,7 +574,8 @@ export class LogWriter {
     this.#isFull = true
     const refused = new DiskFullError(`the disk is full: ${message}`, { cause: error })
     const dropped = this.#rewind(first, refused)
-    this.#shared.report({ kind: 'disk-full', directory: this.#directory, text: message })
+    const text = `${this.#directory}: ${message}; what waits is refused until there is space`
+    this.#shared.report({ kind: 'disk-full', directory: this.#directory, text })
     this.#takeBack(dropped).then(
       () => {
         this.#isFull = false
@@ -589,7 +591,10 @@ export class LogWriter {
   /** Cuts off what the failed write left, and removes the segments that begin behind it. */
   async #takeBack(dropped: readonly Segment[]): Promise<void> {
     const { segment, position } = this.#next
-    if (segment !== undefined) await this.#open.get(segment)?.file.truncate(position)
+    const file = segment && this.#open.get(segment)?.file
+    await file?.truncate(position)
+    // Else a crash could bring back what its sender was told is not kept.
+    await file?.sync()
     for (const gone of dropped) {
       this.#open.get(gone)?.release()
       this.#open.delete(gone)

@@ -112,7 +112,8 @@ export class PartitionLog implements Checkpointed {
     } catch (error) {
       if (!(error instanceof DiskError)) throw error
       recovered = unreadable(`it cannot be opened: ${error.message}`)
-      shared.report({ kind: 'offline', directory, text: recovered.offline as string })
+      const text = `${directory} is offline: ${recovered.offline}`
+      shared.report({ kind: 'offline', directory, text })
     }
     return new PartitionLog(options, recovered)
   }
@@ -409,7 +410,7 @@ export class PartitionLog implements Checkpointed {
     } catch (error) {
       if (writer.offline !== undefined || writer.ended !== undefined) return
       this.#noteWritten(false)
-      const text = `the checkpoint failed: ${(error as Error).message}`
+      const text = `${this.directory}: the checkpoint failed: ${(error as Error).message}`
       this.#shared.report({ kind: 'checkpoint-failed', directory: this.directory, text })
     }
   }

@@ -169,11 +169,6 @@ class Recovery implements RecoveredLog {
     if (this.#shared.syncMode === 'always') await this.#secure(first, from)
     const kept = this.segments.slice(first, last + 1)
     for (const segment of kept) await segment.index.flush().catch(() => {})
-    this.#shared.report({
-      kind: 'recovered',
-      directory: this.#directory,
-      text: `checked from offset ${checkpoint?.offset ?? baseOffset} to ${this.endOffset}`,
-    })
   }
 
   /** Walks one segment from a position on. The first damage, if there is any. */
@@ -423,7 +418,8 @@ class Recovery implements RecoveredLog {
 
   #goOffline(reason: string): void {
     this.offline = reason
-    this.#shared.report({ kind: 'offline', directory: this.#directory, text: reason })
+    const text = `${this.#directory} is offline: ${reason}`
+    this.#shared.report({ kind: 'offline', directory: this.#directory, text })
   }
 }
 

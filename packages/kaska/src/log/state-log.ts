@@ -207,7 +207,7 @@ export class StateLog {
         this.#options.shared.report({
           kind: 'checkpoint-failed',
           directory: this.#options.directory,
-          text: `the snapshot failed: ${error.message}`,
+          text: `${this.#options.directory}: the snapshot failed: ${error.message}`,
         })
       })
       .then(() => {

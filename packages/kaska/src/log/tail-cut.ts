@@ -43,6 +43,8 @@ export async function cutSegments(
         if (name !== undefined) await copyTail(disk, open.file, from, size, `${directory}/${name}`)
         await disk.syncDirectory(directory)
         await open.file.truncate(from)
+        // Else a crash could bring back what was cut, behind what is appended now.
+        await open.file.sync()
       } finally {
         open.release()
       }
