@@ -5,7 +5,6 @@
 import {
   type Clock,
   ClosedError,
-  type Codecs,
   type Crc32c,
   type Engine,
   InvalidArgumentError,
@@ -15,7 +14,7 @@ import {
   topicNameOf,
 } from '@kaska/protocol'
 import { OffsetStore } from './groups/offset-store.ts'
-import { createCodecs } from './host/codecs.ts'
+import { createCodecs, createExpander } from './host/codecs.ts'
 import { loadCrc32c } from './host/crc32c.ts'
 import { nodeClock } from './host/node-clock.ts'
 import { nodeRandom } from './host/node-random.ts'
@@ -57,7 +56,6 @@ export interface BrokerOptions {
   readonly clock?: Clock
   readonly random?: Random
   readonly crc32c?: Crc32c
-  readonly codecs?: Codecs
 }
 
 export interface ListenOptions {
@@ -128,7 +126,6 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
     const hasTopic = (id: TopicId): boolean => topics.byId(id) !== undefined
     const offsets = await OffsetStore.open(directory, { clock, hasTopic })
     const producerIds = await ProducerIds.open(directory)
-    const codecs = options.codecs ?? createCodecs()
     const engine = new LocalEngine({
       directory,
       topics,
@@ -136,7 +133,8 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
       producerIds,
       budget,
       clock,
-      codecs,
+      codecs: createCodecs(),
+      expander: createExpander(),
       report,
     })
     await createTopics(engine, options.topics ?? [])

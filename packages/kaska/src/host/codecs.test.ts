@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { InvalidMessageError, UnsupportedCompressionError } from '@kaska/protocol'
-import { createCodecs } from './codecs.ts'
+import { createCodecs, createExpander } from './codecs.ts'
 
 const expanded = new Uint8Array(100_000).fill(42)
 const compressors = [
@@ -18,6 +18,27 @@ for (const { name, type, compress } of compressors) {
       const chunks = [compressed.subarray(0, 5), compressed.subarray(5, 6), compressed.subarray(6)]
       const { decompress } = createCodecs()(type)
       assert.deepEqual(Uint8Array.from(decompress(chunks, 100_000)), expanded)
+    })
+
+    test('expands piece by piece to the same', async () => {
+      const pieces = await collect(createExpander()(type, [compressed], 100_000))
+      assert.deepEqual(new Uint8Array(Buffer.concat(pieces)), expanded)
+      assert.ok(pieces.length > 1)
+    })
+
+    test('refuses, piece by piece as well, what is damaged, cut short or too much', async () => {
+      const damaged = Uint8Array.from(compressed)
+      damaged[0] = (damaged[0] as number) ^ 0xff
+      for (const [bytes, bytesMax] of [
+        [damaged, 100_000],
+        [compressed.subarray(0, 20), 100_000],
+        [compressed, 99_999],
+      ] as const) {
+        await assert.rejects(
+          collect(createExpander()(type, [bytes], bytesMax)),
+          InvalidMessageError,
+        )
+      }
     })
 
     test('refuses to expand beyond the bound', () => {
@@ -36,9 +57,16 @@ for (const { name, type, compress } of compressors) {
   })
 }
 
-test('there is no codec for the other compressions', () => {
+test('there is no codec for the other compressions', async () => {
   const codecs = createCodecs()
   for (const type of [2, 3, 5, 6, 7]) {
     assert.throws(() => codecs(type), UnsupportedCompressionError)
+    await assert.rejects(collect(createExpander()(type, [], 1)), UnsupportedCompressionError)
   }
 })
+
+async function collect(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array[]> {
+  const collected: Uint8Array[] = []
+  for await (const piece of pieces) collected.push(piece)
+  return collected
+}

@@ -15,6 +15,9 @@ import {
 type Zlib = typeof import('node:zlib')
 type Expand = (bytes: Uint8Array, options: { maxOutputLength: number }) => Uint8Array
 
+const gzip = 1
+const zstd = 4
+
 /** Codecs for the compression types that this Node can expand; noCodecs' error for the others. */
 export function createCodecs(): Codecs {
   const loaded = new Map<number, Codec>()
@@ -25,22 +28,61 @@ export function createCodecs(): Codecs {
   }
 }
 
-const gzip = 1
-const zstd = 4
+/** Expands piece by piece, in Node's threads: never more than a piece or two is in memory. */
+export function createExpander(): (
+  compression: number,
+  records: Chunks,
+  bytesMax: number,
+) => AsyncIterable<Uint8Array> {
+  return expandInPieces
+}
+
+async function* expandInPieces(
+  compression: number,
+  records: Chunks,
+  bytesMax: number,
+): AsyncIterable<Uint8Array> {
+  if (compression !== gzip && compression !== zstd) throw noCodecs(compression)
+  const zlib = loadZlib()
+  const stream = compression === gzip ? zlib.createGunzip() : zlib.createZstdDecompress()
+  for (const chunk of records) stream.write(chunk)
+  stream.end()
+  let bytes = 0
+  try {
+    for await (const piece of stream as AsyncIterable<Uint8Array>) {
+      bytes += piece.length
+      if (bytes > bytesMax) break
+      yield piece
+    }
+  } catch (cause) {
+    throw damaged(cause)
+  }
+  if (bytes > bytesMax) {
+    throw new InvalidMessageError(`the batch expands to more than ${bytesMax} bytes`)
+  }
+}
 
 function loadCodec(compression: number): Codec {
   if (compression !== gzip && compression !== zstd) return noCodecs(compression)
-  const zlib = createRequire(import.meta.url)('node:zlib') as Zlib
+  const zlib = loadZlib()
   // Node 22.15 has zstd.
   const expand: Expand = compression === gzip ? zlib.gunzipSync : zlib.zstdDecompressSync
   return { decompress: (records, bytesMax) => decompress(expand, records, bytesMax) }
+}
+
+function loadZlib(): Zlib {
+  return createRequire(import.meta.url)('node:zlib') as Zlib
 }
 
 function decompress(expand: Expand, records: Chunks, bytesMax: number): Uint8Array {
   try {
     return expand(joinChunks(records), { maxOutputLength: bytesMax })
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new InvalidMessageError(`the batch cannot be expanded: ${reason}`, { cause })
+    throw damaged(cause)
   }
+}
+
+function damaged(cause: unknown): InvalidMessageError {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new InvalidMessageError(`the batch cannot be expanded: ${reason}`, { cause })
 }

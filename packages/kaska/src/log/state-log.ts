@@ -18,6 +18,7 @@ import {
   batchCrc,
   batchHeaderBytes,
   type Chunks,
+  chunksLength,
   DataDirectoryError,
   DiskFullError,
   decodeBatchHeader,
@@ -25,8 +26,9 @@ import {
   joinChunks,
   type KaskaError,
   RecordDecoder,
-  RecordsBuilder,
   setBatchCrc,
+  varintLength,
+  writeVarint,
 } from '@kaska/protocol'
 import { replaceFile } from './checkpoint-file.ts'
 import { DiskError, type DiskFile } from './disk.ts'
@@ -41,12 +43,12 @@ export interface State {
    * start. Must be idempotent: at a start, the entries that were appended while the snapshot was
    * written are applied a second time, in order.
    */
-  apply(entry: Uint8Array): void
+  apply(entry: Chunks): void
   /**
    * Entries that rebuild the state in a new one. Iterated in slices while `apply` goes on (a Map's own
    * iterator allows that).
    */
-  entries(): Iterable<Uint8Array>
+  entries(): Iterable<Chunks>
 }
 
 export interface StateLogOptions {
@@ -107,10 +109,10 @@ export class StateLog {
    * `acknowledged` resolves under the rule of the sync mode. If it rejects with DiskFullError, the
    * entries are not in the log: the owner undoes what it applied. Throws what an append throws; then
    * nothing was applied. `urgent` gives up the reserve of the disk for it (deletions). The entries'
-   * bytes must not change any more.
+   * views go to the disk by identity (a topic's name: contract 11), and must not change any more.
    */
   append(
-    entries: readonly Uint8Array[],
+    entries: readonly Chunks[],
     options?: { readonly urgent?: boolean },
   ): { readonly acknowledged: Promise<void> } {
     const batch = this.#batch(entries)
@@ -146,7 +148,7 @@ export class StateLog {
     await this.#log.close()
   }
 
-  #batch(entries: readonly Uint8Array[]): AppendBatch {
+  #batch(entries: readonly Chunks[]): AppendBatch {
     const { clock } = this.#options.shared
     return {
       ...encodeEntries(entries, clock.now()),
@@ -185,7 +187,7 @@ export class StateLog {
         // After a crash between a snapshot and the deletion of the log before it, batches come first
         // which the snapshot has.
         if (header.baseOffset >= offset) {
-          for (const entry of entriesOf(records, header.recordCount)) state.apply(entry)
+          for (const entry of entriesOf(records, header.recordCount)) state.apply([entry])
         }
         offset = end
         this.#bytesSinceSnapshot += batchBytes(header)
@@ -247,7 +249,7 @@ export class StateLog {
     const { state, shared } = this.#options
     let position = 0
     let count = 0
-    let entries: Uint8Array[] = []
+    let entries: Chunks[] = []
     let length = 0
     const write = async () => {
       const batch = this.#sealSnapshotBatch(entries, count - entries.length)
@@ -259,18 +261,18 @@ export class StateLog {
     for (const entry of state.entries()) {
       entries.push(entry)
       count++
-      length += entry.length
+      length += chunksLength(entry)
       if (length < snapshotBatchBytes) continue
       await write()
       await shared.clock.yield()
     }
-    entries.push(new TextEncoder().encode(JSON.stringify({ offset, count })))
+    entries.push([new TextEncoder().encode(JSON.stringify({ offset, count }))])
     count++
     await write()
     return position
   }
 
-  #sealSnapshotBatch(entries: readonly Uint8Array[], baseOffset: number): Chunks {
+  #sealSnapshotBatch(entries: readonly Chunks[], baseOffset: number): Chunks {
     const { crc32c, leaderEpoch, clock } = this.#options.shared
     const batch = encodeEntries(entries, clock.now())
     const headerBytes = encodeBatchHeader({
@@ -311,7 +313,7 @@ export class StateLog {
         const { bytes, header } = await this.#readSnapshotBatch(file, position, size)
         for (const entry of entriesOf([bytes.subarray(batchHeaderBytes)], header.recordCount)) {
           // The last one is not an entry: each is applied when the next one is seen.
-          if (trailer !== undefined) state.apply(trailer)
+          if (trailer !== undefined) state.apply([trailer])
           trailer = entry
           count++
         }
@@ -354,12 +356,31 @@ export class StateLog {
   }
 }
 
-function encodeEntries(entries: readonly Uint8Array[], now: number) {
-  const builder = new RecordsBuilder()
-  for (const entry of entries)
-    builder.append({ key: null, value: entry, headers: [], timestamp: now })
-  const recordsLength = builder.length
-  const records = builder.finish()
+/** Of a record: its length, attributes, two deltas and no key, and behind its value no header. */
+const recordHeadBytesMax = 8 + 1 + 1 + 8 + 1 + 8
+
+/** One record an entry, whose value is the entry's views as they are. */
+function encodeEntries(entries: readonly Chunks[], now: number) {
+  const records: Uint8Array[] = []
+  let recordsLength = 0
+  const heads = new Uint8Array(entries.length * (recordHeadBytesMax + 1))
+  let end = 0
+  for (const [index, entry] of entries.entries()) {
+    const valueLength = chunksLength(entry)
+    const bodyLength = 4 + varintLength(2 * index) + varintLength(2 * valueLength) + valueLength
+    const start = end
+    end = writeVarint(heads, end, 2 * bodyLength)
+    heads[end++] = 0
+    heads[end++] = 0
+    end = writeVarint(heads, end, 2 * index)
+    heads[end++] = 1
+    end = writeVarint(heads, end, 2 * valueLength)
+    const head = heads.subarray(start, end)
+    heads[end++] = 0
+    const tail = heads.subarray(end - 1, end)
+    records.push(head, ...entry, tail)
+    recordsLength += head.length + valueLength + 1
+  }
   return {
     attributes: 0,
     baseTimestamp: now,

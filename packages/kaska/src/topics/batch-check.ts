@@ -3,44 +3,36 @@
  * any hostile input: the attributes are a client's to set, the counts agree with the records, each
  * record's fields lie within it, and it fits into the topic.
  *
- * Compressed records are expanded to be checked, within a bound. A batch of many records, or one that
- * expands to much, is checked in slices, so that nobody else waits for it: then the answer is a
- * promise.
+ * A large batch is checked in slices, so that nobody else waits for it: then the answer is a promise.
  */
 import {
   batchHeaderBytes,
-  type Chunks,
-  type Clock,
-  type Codecs,
   checkRecords,
   chunksLength,
   compressionMask,
   InvalidMessageError,
   type MessageBatch,
   MessageTooLargeError,
-  RecordCursor,
 } from '@kaska/protocol'
+import { type WalkSeams, walkRecords } from './record-walk.ts'
 
-export interface BatchCheckOptions {
-  readonly clock: Clock
-  readonly codecs: Codecs
-  /** What a compressed batch may expand to. */
-  readonly expandedBytesMax: number
-}
-
-/** Beyond so many records a batch is checked in slices: some 60 ns each. */
+/** Beyond so many records a batch is checked in slices. */
 const recordsAtOnceMax = 20_000
-const sliceRecords = 4096
-const sliceMs = 4
+
+/** A record takes at least so many bytes. */
+const recordBytesMin = 7
+
+/** How many times smaller than its records a batch may claim to be. */
+const compressionRatioMax = 100_000
 
 /**
- * Checks a batch against all but the partition's state. Throws, or rejects with, InvalidMessageError,
- * MessageTooLargeError, UnsupportedCompressionError.
+ * Checks a batch against all but the partition's state; in the result the largest timestamp is known.
+ * Throws, or rejects with, InvalidMessageError, MessageTooLargeError, UnsupportedCompressionError.
  */
 export function checkBatch(
   batch: MessageBatch,
   maxMessageBytes: number,
-  options: BatchCheckOptions,
+  seams: WalkSeams,
 ): MessageBatch | Promise<MessageBatch> {
   const { attributes, baseTimestamp, recordCount, recordsLength, lastOffsetDelta } = batch
   if ((attributes & ~compressionMask) !== 0) {
@@ -65,55 +57,52 @@ export function checkBatch(
   if (chunksLength(batch.records) !== recordsLength) {
     throw new InvalidMessageError(`a batch does not have the ${recordsLength} bytes that it claims`)
   }
-  const compression = attributes & compressionMask
-  if (compression === 0) return checkExpanded(batch, batch.records, recordsLength, options)
-  const codec = options.codecs(compression)
-  const expanded = codec.decompress(batch.records, options.expandedBytesMax)
-  return checkExpanded(batch, [expanded], expanded.length, options)
-}
-
-function checkExpanded(
-  batch: MessageBatch,
-  records: Chunks,
-  recordsLength: number,
-  { clock }: BatchCheckOptions,
-): MessageBatch | Promise<MessageBatch> {
-  const { recordCount, baseTimestamp } = batch
-  if (recordCount <= recordsAtOnceMax) {
-    const { maxTimestamp } = checkRecords({ records, recordsLength, recordCount, baseTimestamp })
-    return { ...batch, maxTimestamp }
+  if (attributes === 0 && recordCount <= recordsAtOnceMax) {
+    return withMaxTimestamp(batch, checkRecords(batch).maxTimestamp)
   }
-  return checkInSlices(batch, records, recordsLength, clock)
+  return checkByWalking(batch, seams)
 }
 
-/** The same as `checkRecords`, and lets others have a turn now and then. */
-async function checkInSlices(
+/** The same as `checkRecords`, for what is compressed or large. */
+function checkByWalking(
   batch: MessageBatch,
-  records: Chunks,
-  recordsLength: number,
-  clock: Clock,
-): Promise<MessageBatch> {
-  const { recordCount, baseTimestamp } = batch
-  // A record takes at least 7 bytes.
-  if (recordCount > recordsLength / 7) {
+  seams: WalkSeams,
+): MessageBatch | Promise<MessageBatch> {
+  const { attributes, recordCount, recordsLength, baseTimestamp } = batch
+  const bytesMax = attributes === 0 ? recordsLength : recordsLength * compressionRatioMax
+  if (!(recordCount >= 1 && recordCount <= bytesMax / recordBytesMin)) {
     throw new InvalidMessageError(`a batch of ${recordsLength} bytes claims ${recordCount} records`)
   }
-  const cursor = new RecordCursor(records, recordsLength, recordCount)
+  let index = 0
   let deltaMax = Number.NEGATIVE_INFINITY
-  let sliceStart = clock.monotonic()
-  for (let index = 0; cursor.next(); index++) {
-    if (cursor.offsetDelta !== index) {
-      throw new InvalidMessageError(`record ${index} says that it is number ${cursor.offsetDelta}`)
-    }
-    if (cursor.timestampDelta > deltaMax) deltaMax = cursor.timestampDelta
-    if (index % sliceRecords === 0 && clock.monotonic() - sliceStart > sliceMs) {
-      await clock.yield()
-      sliceStart = clock.monotonic()
-    }
-  }
-  const maxTimestamp = baseTimestamp + deltaMax
+  const walking = walkRecords(
+    batch,
+    (offsetDelta, timestampDelta) => {
+      if (offsetDelta !== index) {
+        throw new InvalidMessageError(`record ${index} says that it is number ${offsetDelta}`)
+      }
+      index++
+      if (timestampDelta > deltaMax) deltaMax = timestampDelta
+      return false
+    },
+    seams,
+  )
+  const end = () => withMaxTimestamp(batch, baseTimestamp + deltaMax)
+  return walking === undefined ? end() : walking.then(end)
+}
+
+function withMaxTimestamp(batch: MessageBatch, maxTimestamp: number): MessageBatch {
   if (!Number.isSafeInteger(maxTimestamp)) {
     throw new InvalidMessageError('a timestamp is larger than 2^53 - 1')
   }
-  return { ...batch, maxTimestamp }
+  const { attributes, baseTimestamp, recordCount, lastOffsetDelta, records, recordsLength } = batch
+  return {
+    attributes,
+    baseTimestamp,
+    maxTimestamp,
+    recordCount,
+    lastOffsetDelta,
+    records,
+    recordsLength,
+  }
 }

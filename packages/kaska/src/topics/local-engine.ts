@@ -16,12 +16,12 @@ import {
   type Engine,
   InvalidArgumentError,
   InvalidMessageError,
+  logAppendTimeBit,
   type OffsetBounds,
   type PollPart,
   type PollRequest,
   type PollResult,
   type ProducerIdentity,
-  RecordCursor,
   type RequestContext,
   type SendPart,
   type SendPartResult,
@@ -36,12 +36,14 @@ import {
 } from '@kaska/protocol'
 import type { MemoryBudget } from '../log/memory-budget.ts'
 import type { StoredBatch } from '../log/partition-log.ts'
-import type { BatchCheckOptions } from './batch-check.ts'
 import type { CommittedOffsets } from './committed-offsets.ts'
+import { Gate } from './gate.ts'
 import { Partition, type PartitionSeams } from './partition.ts'
 import { type PartitionDirectory, PartitionOpener } from './partition-opener.ts'
 import { outOfRange, Poll, type PollSeams } from './poll.ts'
 import type { ProducerIds } from './producer-ids.ts'
+import { type Expander, type WalkSeams, walkRecords } from './record-walk.ts'
+import type { RecordVisitor } from './record-walker.ts'
 import type { Topic } from './topic.ts'
 import { describeTopicConfig, logConfigOf } from './topic-config.ts'
 import { type TopicStore, unknownTopic } from './topic-store.ts'
@@ -54,11 +56,15 @@ export interface LocalEngineOptions {
   readonly budget: MemoryBudget
   readonly clock: Clock
   readonly codecs: Codecs
+  readonly expander: Expander
   /** What a compressed batch may expand to; 128 MiB unless given. */
   readonly expandedBytesMax?: number
   /** What a person who runs the broker should hear of. */
   report(line: string): void
 }
+
+/** Batches that are expanded at a time: a hostile one takes 128 MiB for its window. */
+const expansionsMax = 2
 
 /** A page of the listing holds no more topics, nor more bytes of names, than this. */
 const pageTopicsMax = 1000
@@ -74,7 +80,7 @@ export class LocalEngine implements Engine {
   readonly #producerIds: ProducerIds
   readonly #opener: PartitionOpener
   readonly #options: LocalEngineOptions
-  readonly #checks: BatchCheckOptions
+  readonly #walks: WalkSeams
   readonly #partitionSeams: PartitionSeams
   readonly #pollSeams: PollSeams
   /** Removes what topics that were deleted before this start have left. Never rejects. */
@@ -87,12 +93,14 @@ export class LocalEngine implements Engine {
     this.#offsets = options.offsets
     this.#producerIds = options.producerIds
     this.#opener = new PartitionOpener(options.directory, options.report)
-    this.#checks = {
+    this.#walks = {
       clock: options.clock,
       codecs: options.codecs,
+      expander: options.expander,
+      expansions: new Gate(expansionsMax),
       expandedBytesMax: options.expandedBytesMax ?? 128 * 1024 * 1024,
     }
-    this.#partitionSeams = { ...this.#checks, opener: this.#opener }
+    this.#partitionSeams = { ...this.#walks, opener: this.#opener }
     this.#pollSeams = {
       clock: options.clock,
       budget: options.budget,
@@ -222,7 +230,7 @@ export class LocalEngine implements Engine {
         ({ header }) => header.baseOffset + header.lastOffsetDelta >= offset,
       )
       if (batch === undefined) throw outOfRange(offset, { startOffset, endOffset })
-      return this.#valueSize(batch, offset)
+      return await this.#valueSize(batch, offset)
     } finally {
       stored.release()
     }
@@ -245,7 +253,15 @@ export class LocalEngine implements Engine {
       throw new InvalidArgumentError(`${timestamp} is not a timestamp`)
     }
     const log = await this.#partitionOf(topic, partition).open()
-    return await log.offsetAt(timestamp)
+    const offset = await log.offsetAt(timestamp)
+    if (offset === undefined) return undefined
+    const stored = await log.read(offset, 1, context.signal)
+    try {
+      const [batch] = stored.batches
+      return batch === undefined ? offset : await this.#offsetWithin(batch, offset, timestamp)
+    } finally {
+      stored.release()
+    }
   }
 
   async commit(
@@ -325,23 +341,40 @@ export class LocalEngine implements Engine {
     }
   }
 
-  /** The bytes of a message's value. Stored bytes are not trusted: InvalidMessageError. */
-  #valueSize({ header, records, recordsLength }: StoredBatch, offset: number): number {
-    const compression = header.attributes & compressionMask
-    let cursor: RecordCursor
-    if (compression === 0) {
-      cursor = new RecordCursor(records, recordsLength, header.recordCount)
-    } else {
-      const { codecs, expandedBytesMax } = this.#checks
-      const expanded = codecs(compression).decompress(records, expandedBytesMax)
-      cursor = new RecordCursor([expanded], expanded.length, header.recordCount)
-    }
-    while (cursor.next()) {
-      if (header.baseOffset + cursor.offsetDelta === offset) return Math.max(0, cursor.valueLength)
-    }
-    throw new InvalidMessageError(`there is no message at offset ${offset}`)
+  /** The bytes of a message's value. */
+  async #valueSize(batch: StoredBatch, offset: number): Promise<number> {
+    const wanted = offset - batch.header.baseOffset
+    let size: number | undefined
+    await this.#walk(batch, (offsetDelta, _timestampDelta, valueLength) => {
+      if (offsetDelta === wanted) size = Math.max(0, valueLength)
+      return offsetDelta >= wanted
+    })
+    if (size === undefined) throw new InvalidMessageError(`there is no message at offset ${offset}`)
+    return size
   }
 
+  /** The log knows of a compressed batch only that the message lies in it: which one is it? */
+  async #offsetWithin(batch: StoredBatch, from: number, timestamp: number): Promise<number> {
+    const { attributes, baseOffset, baseTimestamp } = batch.header
+    if ((attributes & logAppendTimeBit) !== 0 || (attributes & compressionMask) === 0) return from
+    let found = from
+    await this.#walk(batch, (offsetDelta, timestampDelta) => {
+      found = baseOffset + offsetDelta
+      return found >= from && baseTimestamp + timestampDelta >= timestamp
+    })
+    return found
+  }
+
+  /** Stored bytes are not trusted: rejects with InvalidMessageError. */
+  async #walk(
+    { header, records, recordsLength }: StoredBatch,
+    visit: RecordVisitor,
+  ): Promise<void> {
+    const { attributes, recordCount } = header
+    await walkRecords({ attributes, records, recordsLength, recordCount }, visit, this.#walks)
+  }
+
+  /** Removes what topics that were deleted before this start have left. */
   async #removeLeftovers(): Promise<void> {
     for (const leftover of this.#topics.leftovers()) {
       if (this.#closed !== undefined) return

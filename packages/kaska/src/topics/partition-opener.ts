@@ -2,6 +2,7 @@
 import { KaskaError, PartitionOfflineError, type TopicId } from '@kaska/protocol'
 import type { LogConfig } from '../log/log-config.ts'
 import type { PartitionLog } from '../log/partition-log.ts'
+import { Gate } from './gate.ts'
 import type { Topic } from './topic.ts'
 import { logConfigOf } from './topic-config.ts'
 
@@ -16,8 +17,7 @@ const atOnceMax = 32
 export class PartitionOpener {
   readonly #directory: PartitionDirectory
   readonly #report: (line: string) => void
-  readonly #waiting: (() => void)[] = []
-  #busyCount = 0
+  readonly #gate = new Gate(atOnceMax)
 
   constructor(directory: PartitionDirectory, report: (line: string) => void) {
     this.#directory = directory
@@ -27,16 +27,15 @@ export class PartitionOpener {
   /** Rejects with PartitionOfflineError where the disk refuses. */
   async open(topic: Topic, partition: number): Promise<PartitionLog> {
     const id = partitionId(topic.id, partition)
-    await this.#enter()
     try {
-      return await this.#directory.openPartition(id, logConfigOf(topic.config))
+      return await this.#gate.run(() =>
+        this.#directory.openPartition(id, logConfigOf(topic.config)),
+      )
     } catch (cause) {
       if (cause instanceof KaskaError) throw cause
       const text = `the log of ${id} cannot be opened: ${cause}`
       this.#report(text)
       throw new PartitionOfflineError(text, { cause })
-    } finally {
-      this.#leave()
     }
   }
 
@@ -50,21 +49,6 @@ export class PartitionOpener {
         ),
       )
     }
-  }
-
-  async #enter(): Promise<void> {
-    if (this.#busyCount < atOnceMax) {
-      this.#busyCount++
-      return
-    }
-    // Whoever leaves hands its place on.
-    await new Promise<void>((resolve) => this.#waiting.push(resolve))
-  }
-
-  #leave(): void {
-    const next = this.#waiting.shift()
-    if (next !== undefined) next()
-    else this.#busyCount--
   }
 }
 

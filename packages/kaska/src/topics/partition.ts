@@ -19,8 +19,9 @@ import {
   type SendPartResult,
 } from '@kaska/protocol'
 import type { PartitionLog } from '../log/partition-log.ts'
-import { type BatchCheckOptions, checkBatch } from './batch-check.ts'
+import { checkBatch } from './batch-check.ts'
 import type { PartitionOpener } from './partition-opener.ts'
+import type { WalkSeams } from './record-walk.ts'
 import type { Topic } from './topic.ts'
 
 /** Somebody who waits for a partition to change. */
@@ -30,7 +31,7 @@ export interface PartitionWaiter {
 }
 
 /** What all partitions share. */
-export interface PartitionSeams extends BatchCheckOptions {
+export interface PartitionSeams extends WalkSeams {
   readonly opener: PartitionOpener
 }
 

@@ -13,6 +13,7 @@
  */
 import {
   type Clock,
+  ClosedError,
   KaskaError,
   LogTruncatedError,
   OffsetOutOfRangeError,
@@ -46,6 +47,7 @@ const roomBytes = 1024 * 1024
 
 interface ReadyPart {
   readonly part: PollPart
+  readonly partition: Partition
   readonly log: PartitionLog
 }
 
@@ -125,7 +127,7 @@ export class Poll implements PartitionWaiter {
         if (part.lastEpoch !== undefined && part.lastEpoch !== log.lastEpoch) {
           await checkTruncation(log, part, part.lastEpoch)
         }
-        if (hasMessages(log, part)) ready.push({ part, log })
+        if (hasMessages(log, part)) ready.push({ part, partition, log })
       } catch (error) {
         this.#fail(part, error)
       }
@@ -172,7 +174,7 @@ export class Poll implements PartitionWaiter {
         const readings = group.map(({ part, log }) => startRead(log, part.offset, share, signal))
         start += group.length
         for (const [index, reading] of readings.entries()) {
-          const { part } = group[index] as ReadyPart
+          const { part, partition } = group[index] as ReadyPart
           if (reading instanceof Promise && this.#batches.length > 0) {
             timer ??= clock.after(patienceMs, () => patience?.abort())
           }
@@ -183,7 +185,7 @@ export class Poll implements PartitionWaiter {
             // What ran out of patience comes with the next poll.
             if (patience?.signal.aborted && !(error instanceof KaskaError)) continue
             for (const rest of readings.slice(index + 1)) releaseUnread(rest)
-            this.#fail(part, error)
+            this.#fail(part, reasonOf(error, partition))
           }
         }
         await this.#giveWay()
@@ -208,7 +210,8 @@ export class Poll implements PartitionWaiter {
   }
 
   #fail({ topic, partition }: PollPart, error: unknown): void {
-    if (!(error instanceof KaskaError)) throw error
+    // The end of the broker is not the failure of one part.
+    if (!(error instanceof KaskaError) || error instanceof ClosedError) throw error
     this.#failures.push({ topic, partition, error })
   }
 
@@ -272,6 +275,11 @@ function startRead(
     failed.catch(() => {})
     return failed
   }
+}
+
+/** A log that was deleted knows only that it was closed. */
+function reasonOf(error: unknown, { ended }: Partition): unknown {
+  return error instanceof ClosedError ? (ended ?? error) : error
 }
 
 function releaseUnread(reading: StoredBatches | Promise<StoredBatches>): void {
