@@ -238,7 +238,8 @@ export function checkRecords(
 }
 
 const noHeaders: readonly RecordHeader[] = Object.freeze([])
-const headerNameDecoder = new TextDecoder()
+// A leading byte order mark is part of the name.
+const headerNameDecoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /**
  * Takes the records of an uncompressed section apart, one at a time. `bytes` is contiguous, and
