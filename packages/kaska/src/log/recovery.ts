@@ -30,13 +30,14 @@
  * holds pages that it believes to be on the disk, so a hit there is no proof, and a sync alone does
  * nothing for them.
  */
-import { type BatchHeader, batchHeaderBytes, decodeBatchHeader } from '@kaska/protocol'
+import type { BatchHeader } from '@kaska/protocol'
 import { type Checkpoint, checkpointName, decodeCheckpoint, readFile } from './checkpoint-file.ts'
 import type { DiskFile } from './disk.ts'
 import type { LogConfig, LogShared } from './log-config.ts'
 import { ProducerState } from './producer-state.ts'
 import { Segment, segmentBaseOf } from './segment.ts'
-import { batchBytes, headerProblem, ReadWindow, scanSegment } from './segment-scan.ts'
+import { batchBytes, scanSegment } from './segment-scan.ts'
+import { findSoundBatch, hasHole } from './segment-search.ts'
 import { cutSegments } from './tail-cut.ts'
 
 /** A log as it comes up. */
@@ -65,7 +66,6 @@ interface Damage {
 }
 
 const scanBufferBytes = 1024 * 1024
-const sectorBytes = 512
 
 /** Opens and judges the log in `directory`. Rejects with DiskError where the disk fails. */
 export async function recoverLog(
@@ -304,7 +304,7 @@ class Recovery implements RecoveredLog {
       const open = await files.acquire(segment.logPath)
       try {
         const size = await open.file.size()
-        const found = await this.#findSound(open.file, from, size)
+        const found = await findSoundBatch(open.file, from, size, this.endOffset, this.#shared)
         hole ||= from === size || (await hasHole(open.file, from, found?.position ?? size))
         if (found !== undefined) {
           const { baseOffset, partitionLeaderEpoch } = found.header
@@ -312,39 +312,6 @@ class Recovery implements RecoveredLog {
         }
       } finally {
         open.release()
-      }
-    }
-    return undefined
-  }
-
-  /** The first position from which a batch that could follow can be read. */
-  async #findSound(
-    file: DiskFile,
-    from: number,
-    to: number,
-  ): Promise<{ position: number; header: BatchHeader } | undefined> {
-    const { crc32c, leaderEpoch, clock } = this.#shared
-    const window = new ReadWindow(file, to, scanBufferBytes)
-    const candidates = new ReadWindow(file, to, scanBufferBytes)
-    // Bytes made to look like headers could cost a CRC each: past this, it counts as damage.
-    let crcBytesLeft = 16 * (to - from) + scanBufferBytes
-    for (let position = from; position + batchHeaderBytes <= to; position++) {
-      if (!window.has(position, batchHeaderBytes)) {
-        await clock.yield()
-        await window.load(position)
-        if (!window.has(position, batchHeaderBytes)) return undefined
-      }
-      const bytes = window.view(position, batchHeaderBytes)
-      if (bytes[16] !== 2) continue
-      const header = decodeBatchHeader(bytes)
-      if (headerProblem(header, to - position) !== undefined) continue
-      const epoch = header.partitionLeaderEpoch
-      if (header.baseOffset < this.endOffset || epoch < 0 || epoch > leaderEpoch) continue
-      crcBytesLeft -= batchBytes(header)
-      if (crcBytesLeft < 0) return { position, header }
-      const end = position + batchBytes(header)
-      if ((await candidates.crc(position + 21, end, crc32c)) === header.crc) {
-        return { position, header }
       }
     }
     return undefined
@@ -421,18 +388,4 @@ class Recovery implements RecoveredLog {
     const text = `${this.#directory} is offline: ${reason}`
     this.#shared.report({ kind: 'offline', directory: this.#directory, text })
   }
-}
-
-/** Is there a sector of zeros between the two, or zeros from `from` to the end of its sector? */
-async function hasHole(file: DiskFile, from: number, to: number): Promise<boolean> {
-  const window = new ReadWindow(file, to, scanBufferBytes)
-  for (let start = from; start < to; ) {
-    const end = Math.min(to, start - (start % sectorBytes) + sectorBytes)
-    if (!window.has(start, end - start)) await window.load(start)
-    if (!window.has(start, end - start)) return false
-    const isWhole = start === from || end - start === sectorBytes
-    if (isWhole && window.view(start, end - start).every((byte) => byte === 0)) return true
-    start = end
-  }
-  return false
 }

@@ -1,0 +1,65 @@
+/**
+ * What lies behind a place where a segment cannot be read: a sound batch, which means that something was
+ * whole there once, or a hole, which means that writes were lost.
+ */
+import {
+  type BatchHeader,
+  batchCrcStart,
+  batchHeaderBytes,
+  decodeBatchHeader,
+} from '@kaska/protocol'
+import type { DiskFile } from './disk.ts'
+import type { LogShared } from './log-config.ts'
+import { batchBytes, headerProblem, ReadWindow } from './segment-scan.ts'
+
+const windowBytes = 1024 * 1024
+const sectorBytes = 512
+
+/** The first position of [from, to) at which a batch stands that could follow on `offset`. */
+export async function findSoundBatch(
+  file: DiskFile,
+  from: number,
+  to: number,
+  offset: number,
+  shared: Pick<LogShared, 'crc32c' | 'clock' | 'leaderEpoch'>,
+): Promise<{ position: number; header: BatchHeader } | undefined> {
+  const { crc32c, clock, leaderEpoch } = shared
+  const window = new ReadWindow(file, to, windowBytes)
+  const candidates = new ReadWindow(file, to, windowBytes)
+  // Bytes made to look like headers could cost a CRC each: past this, one is taken at its word.
+  let crcBytesLeft = 16 * (to - from) + windowBytes
+  for (let position = from; position + batchHeaderBytes <= to; position++) {
+    if (!window.has(position, batchHeaderBytes)) {
+      await clock.yield()
+      await window.load(position)
+      if (!window.has(position, batchHeaderBytes)) return undefined
+    }
+    const bytes = window.view(position, batchHeaderBytes)
+    if (bytes[16] !== 2) continue
+    const header = decodeBatchHeader(bytes)
+    if (headerProblem(header, to - position) !== undefined) continue
+    const epoch = header.partitionLeaderEpoch
+    if (header.baseOffset < offset || epoch < 0 || epoch > leaderEpoch) continue
+    crcBytesLeft -= batchBytes(header)
+    if (crcBytesLeft < 0) return { position, header }
+    const end = position + batchBytes(header)
+    if ((await candidates.crc(position + batchCrcStart, end, crc32c)) === header.crc) {
+      return { position, header }
+    }
+  }
+  return undefined
+}
+
+/** Is there a sector of zeros between the two, or zeros from `from` to the end of its sector? */
+export async function hasHole(file: DiskFile, from: number, to: number): Promise<boolean> {
+  const window = new ReadWindow(file, to, windowBytes)
+  for (let start = from; start < to; ) {
+    const end = Math.min(to, start - (start % sectorBytes) + sectorBytes)
+    if (!window.has(start, end - start)) await window.load(start)
+    if (!window.has(start, end - start)) return false
+    const isWhole = start === from || end - start === sectorBytes
+    if (isWhole && window.view(start, end - start).every((byte) => byte === 0)) return true
+    start = end
+  }
+  return false
+}
