@@ -2,3 +2,4 @@
 export * from './api.ts'
 export { type ConnectOptions, connect } from './host/connect.ts'
 export { createNodeHost } from './host/node-host.ts'
+export { createTcpDialer, createTlsDialer, type TlsOptions } from './host/socket-transport.ts'

@@ -21,9 +21,9 @@ import {
   KaskaError,
   native,
   type OffsetBounds,
+  OffsetOutOfRangeError,
   type PolledBatch,
   type PollFailure,
-  type PollPart,
   type PollRequest,
   type PollResult,
   type ProducerIdentity,
@@ -158,27 +158,30 @@ export class NativeEngine implements Engine {
     const connection = this.#connection ?? (await this.#connected(signal))
     await this.#prepareTopics(connection, request.parts, signal)
     const { goneTopics } = connection
-    if (goneTopics.size > 0) {
-      const failures = request.parts.filter((part) => goneTopics.has(part.topic))
-      if (failures.length > 0) return this.#gonePoll(failures)
-    }
-    const parts = request.parts.map((part) => ({ ...part, ref: refOf(connection, part.topic) }))
-    const { waitMs, bytesMax } = request
-    return connection.request(
-      native.operation.poll,
-      (writer) => native.writePollRequest(writer, { parts, waitMs, bytesMax }),
-      (reader) => readPollResult(reader, connection),
-      signal,
+    const gone = goneTopics.size === 0 ? [] : request.parts.filter((p) => goneTopics.has(p.topic))
+    if (gone.length === 0) return this.#pollOn(connection, request, signal)
+    // The others do not wait: there is something to tell.
+    const failures = gone.map(
+      ({ topic, partition }): PollFailure => ({ topic, partition, error: this.#gone(topic) }),
     )
+    const parts = request.parts.filter((part) => !goneTopics.has(part.topic))
+    if (parts.length === 0) return { batches: [], failures, release: nothing }
+    const result = await this.#pollOn(connection, { ...request, parts, waitMs: 0 }, signal)
+    return { ...result, failures: [...failures, ...result.failures] }
   }
 
-  messageSize(
+  async messageSize(
     topic: TopicId,
     partition: number,
     offset: number,
     context: RequestContext,
   ): Promise<number> {
-    return this.#partitionRequest(
+    if (!(offset >= 0)) {
+      // No frame can say that.
+      const bounds = await this.offsets(topic, partition, context)
+      throw new OffsetOutOfRangeError(`there is no offset ${offset}`, bounds)
+    }
+    return await this.#partitionRequest(
       native.operation.messageSize,
       topic,
       partition,
@@ -367,7 +370,10 @@ export class NativeEngine implements Engine {
     for (const { topic } of parts) {
       if (connection.refs.has(topic) || connection.goneTopics.has(topic)) continue
       const name = this.#names.get(topic)
-      if (name === undefined) throw new UnknownTopicError(`no topic with the id ${topic} was seen`)
+      if (name === undefined) {
+        connection.goneTopics.add(topic)
+        continue
+      }
       names ??= []
       names.push(name)
     }
@@ -395,6 +401,7 @@ export class NativeEngine implements Engine {
               if (topic === undefined) return undefined
               const name = slice[index] as TopicName
               connection.refs.set(topic.id, topic.ref)
+              connection.goneTopics.delete(topic.id)
               connection.topics.set(topic.ref, topic.id)
               this.#names.set(topic.id, name)
               return { name: name.text, id: topic.id, partitions: topic.partitions }
@@ -412,15 +419,27 @@ export class NativeEngine implements Engine {
   }
 
   #gone(topic: TopicId): UnknownTopicError {
-    const name = this.#names.get(topic)?.text ?? topic
-    return new UnknownTopicError(`the topic '${name}' was deleted`)
+    const name = this.#names.get(topic)
+    return new UnknownTopicError(
+      name === undefined
+        ? `no topic with the id ${topic} was seen on this connection`
+        : `the topic '${name.text}' was deleted`,
+    )
   }
 
-  #gonePoll(parts: readonly PollPart[]): PollResult {
-    const failures = parts.map(
-      ({ topic, partition }): PollFailure => ({ topic, partition, error: this.#gone(topic) }),
+  #pollOn(
+    connection: NativeConnection,
+    request: PollRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<PollResult> {
+    const parts = request.parts.map((part) => ({ ...part, ref: refOf(connection, part.topic) }))
+    const { waitMs, bytesMax } = request
+    return connection.request(
+      native.operation.poll,
+      (writer) => native.writePollRequest(writer, { parts, waitMs, bytesMax }),
+      (reader) => readPollResult(reader, connection),
+      signal,
     )
-    return { batches: [], failures, release: nothing }
   }
 
   // Sends -----------------------------------------------------------------------------------------

@@ -447,8 +447,9 @@ export class Producer {
     }
     if (error instanceof OutOfOrderSequenceError || error instanceof UnknownProducerError) {
       batch.isFateUnknown = false
+      // Behind one that failed it is only out of its turn.
       const isFirst = sender.unacknowledged[0] === batch && batch.sentSequence === batch.sequence
-      if (isFirst || error instanceof UnknownProducerError) this.#renew(sender)
+      if (isFirst) this.#renew(sender)
       else this.#retry(sender, 0)
       return
     }

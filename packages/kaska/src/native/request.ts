@@ -7,6 +7,7 @@ import assert from 'node:assert/strict'
 import {
   ChunkReader,
   type Chunks,
+  ClosedError,
   type Engine,
   InvalidArgumentError,
   native,
@@ -61,6 +62,9 @@ export class Request {
   }
 
   fail(error: unknown): void {
+    // The broker is closing: its end is not an answer. The client finds the connection broken, and
+    // asks again when there is a broker again; a refusal would be final.
+    if (error instanceof ClosedError) this.session.destroy(error)
     this.session.failed(this, error)
     this.answer(native.encodeFailure(this.tag, error))
   }
