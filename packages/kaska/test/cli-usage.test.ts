@@ -43,8 +43,16 @@ test('--help of every command goes to standard output and has examples', {
     const help = await run([...command, '--help'])
     assert.equal(help.code, 0, command.join(' '))
     assert.equal(help.stderr, '')
-    assert.match(help.stdout, new RegExp(`^Usage: kaska ${command.join(' ')} `), command.join(' '))
-    assert.match(help.stdout, /\nExamples:\n {2}kaska/, command.join(' '))
+    assert.match(
+      help.stdout,
+      new RegExp(`^Usage: kaska ${command.join(' ')}[ |]`),
+      command.join(' '),
+    )
+    assert.match(
+      help.stdout,
+      /\nExamples:\n {2}\S.*kaska|\nExamples:\n {2}kaska/,
+      command.join(' '),
+    )
   }
 })
 

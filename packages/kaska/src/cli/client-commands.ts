@@ -125,8 +125,8 @@ function addProduce(program: Command, terminal: Terminal): void {
     .command('produce')
     .summary('send messages')
     .description(
-      `Send each line of standard input as a message: empty lines, and a last one without a newline,
-too. A line may hold any bytes. It ends when all messages are acknowledged.`,
+      'Send each line of standard input as a message: empty lines, and a last one without a newline, ' +
+        'too. A line may hold any bytes. It ends when all messages are acknowledged.',
     )
     .argument('[topic]', 'where to; --json lines may name their own')
     .option('-k, --key <key>', 'the key of every message')

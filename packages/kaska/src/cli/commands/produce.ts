@@ -132,8 +132,8 @@ async function sendLines(parse: ParseLine, sender: Sender, terminal: Terminal): 
     }
     await take(splitter.finish())
   } catch (error) {
-    // A line that cannot be read or understood: what stands before it is sent all the same.
-    sender.fail(error, `line ${splitter.lines + 1}`)
+    // A line that is not understood, or input that cannot be read: what stands before it is sent.
+    sender.fail(error)
   }
 }
 
@@ -177,8 +177,8 @@ class Sender {
     )
   }
 
-  /** The first failure is the one that is told. */
-  fail(error: unknown, where: string): void {
+  /** The first failure is the one that is told; without `where` its text says where it was. */
+  fail(error: unknown, where?: string): void {
     this.#failure ??= { error, where }
   }
 
@@ -205,12 +205,10 @@ class Sender {
     this.#terminal.clearProgress()
     if (this.#failure === undefined) return
     const { error, where } = this.#failure
-    if (error instanceof CommandError && this.#sent === 0) throw error
     const text = failureLine(error).replace(/^kaska: /, '')
-    const isNamed = text.startsWith(where)
     throw new CommandError(
-      `${isNamed ? '' : `${where} was not sent: `}${text}`,
-      `${this.#sent} messages were sent`,
+      where === undefined ? text : `${where} was not sent: ${text}`,
+      `${this.#sent} ${this.#sent === 1 ? 'message was' : 'messages were'} sent`,
       { cause: error },
     )
   }
