@@ -5,6 +5,7 @@
 import {
   type Clock,
   ClosedError,
+  type Codecs,
   type Crc32c,
   type Engine,
   InvalidArgumentError,
@@ -27,6 +28,7 @@ import { MemoryDisk } from './log/memory-disk.ts'
 import { InProcessEngine } from './topics/in-process-engine.ts'
 import { LocalEngine } from './topics/local-engine.ts'
 import { ProducerIds } from './topics/producer-ids.ts'
+import { expanderOf } from './topics/record-walk.ts'
 import { TopicStore } from './topics/topic-store.ts'
 
 /** A topic that is to exist when the broker has started. */
@@ -56,6 +58,7 @@ export interface BrokerOptions {
   readonly clock?: Clock
   readonly random?: Random
   readonly crc32c?: Crc32c
+  readonly codecs?: Codecs
 }
 
 export interface ListenOptions {
@@ -126,6 +129,7 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
     const hasTopic = (id: TopicId): boolean => topics.byId(id) !== undefined
     const offsets = await OffsetStore.open(directory, { clock, hasTopic })
     const producerIds = await ProducerIds.open(directory)
+    const codecs = options.codecs ?? createCodecs()
     const engine = new LocalEngine({
       directory,
       topics,
@@ -133,8 +137,8 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
       producerIds,
       budget,
       clock,
-      codecs: createCodecs(),
-      expander: createExpander(),
+      codecs,
+      expander: options.codecs === undefined ? createExpander() : expanderOf(codecs),
       report,
     })
     await createTopics(engine, options.topics ?? [])

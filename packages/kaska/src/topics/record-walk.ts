@@ -25,6 +25,13 @@ export type Expander = (
   bytesMax: number,
 ) => AsyncIterable<Uint8Array>
 
+/** An expander for those who have codecs only: what it gives is one piece. */
+export function expanderOf(codecs: Codecs): Expander {
+  return async function* (compression, records, bytesMax) {
+    yield codecs(compression).decompress(records, bytesMax)
+  }
+}
+
 export interface WalkSeams {
   readonly clock: Clock
   /** Expand at once: for small batches. */
