@@ -8,7 +8,8 @@ import { errorTable } from '@kaska/protocol'
 import type { Command } from 'commander'
 import { createProgram } from '../packages/kaska/src/cli/program.ts'
 import { Setting } from '../packages/kaska/src/cli/settings.ts'
-import { packageVersion, Terminal } from '../packages/kaska/src/host/terminal.ts'
+import { packageVersion } from '../packages/kaska/src/host/package-version.ts'
+import { Terminal } from '../packages/kaska/src/host/terminal.ts'
 import { root } from './workspace.ts'
 
 export interface ReferencePage {

@@ -1,4 +1,5 @@
 /** `@kaska/client` in a browser: the same client over WebSocket, and no API of Node. */
+/// <reference lib="esnext.disposable" preserve="true" />
 import { InvalidArgumentError } from '@kaska/protocol'
 import { parseBrokerUrl } from './broker-url.ts'
 import type { Client } from './client.ts'

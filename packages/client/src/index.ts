@@ -1,4 +1,5 @@
 /** `@kaska/client` in Node. */
+/// <reference lib="esnext.disposable" preserve="true" />
 export * from './api.ts'
 export { type ConnectOptions, connect } from './host/connect.ts'
 export { createNodeHost } from './host/node-host.ts'
