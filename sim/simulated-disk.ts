@@ -149,7 +149,7 @@ export class SimulatedDisk implements Disk {
     this.#root.crash(this.#random)
   }
 
-  /** The process ends: the lock is free, the page cache stays, files that were open are gone. */
+  /** The process ends: the lock is free, the page cache stays. */
   kill(): void {
     this.#isLocked = false
   }

@@ -51,6 +51,11 @@ export class SimulatedNetwork {
     this.#accept = accept
   }
 
+  /** New connections are refused; those that there are stay. */
+  stopListening(): void {
+    this.#accept = undefined
+  }
+
   /** The broker's process has ended: its system ends all connections, and refuses new ones. */
   refuse(): void {
     this.#accept = undefined
@@ -159,6 +164,8 @@ class Side implements Transport {
   isProcessGone = false
   #isPaused = false
   #isDestroyed = false
+  /** Nothing leaves any more. */
+  #isCut = false
   #isEnding = false
   #isLeaving = false
   #isArriving = false
@@ -225,7 +232,8 @@ class Side implements Transport {
   loseUnderWay(): void {
     const { clock, random } = this.#connection.options
     this.#underWay.length = random.between(0, this.#underWay.length)
-    // What has not left never will.
+    // What has not left never will, nor what is written from now on: there are no gaps.
+    this.#isCut = true
     for (const { sent } of this.#unsent.splice(0)) {
       if (sent !== undefined && !this.isProcessGone) clock.after(0, sent)
     }
@@ -285,16 +293,16 @@ class Side implements Transport {
   /** Everything written so far leaves, copied, in pieces of any size. */
   #leave(): void {
     const { random, behaviour, counts } = this.#connection.options
+    this.#unsentBytes = 0
     for (const { chunks, sent } of this.#unsent.splice(0)) {
-      const bytes = join(chunks)
+      const bytes = join(this.#isCut ? [] : chunks)
       counts.bytes += bytes.length
-      const pieceMax = random.chance(behaviour.split) ? random.spread(1, 2000) : 65_536
+      const pieceMax = random.chance(behaviour.split) ? random.spread(512, 8000) : 65_536
       for (let position = 0; position < bytes.length; ) {
         const length = Math.min(bytes.length - position, random.between(1, pieceMax))
         this.#underWay.push(bytes.slice(position, position + length))
         position += length
       }
-      this.#unsentBytes -= bytes.length
       sent?.()
     }
     this.arriveSoon()

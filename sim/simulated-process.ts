@@ -115,6 +115,10 @@ export class ProcessDisk implements Disk {
     return this.#disk.bootId
   }
 
+  get syncsMax(): number {
+    return this.#disk.syncsMax
+  }
+
   async open(path: string, options?: { create?: boolean }): Promise<DiskFile> {
     const file = await this.delayed(() => this.#disk.open(path, options))
     return new ProcessFile(file, this)

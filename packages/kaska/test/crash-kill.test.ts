@@ -1,0 +1,24 @@
+/**
+ * `kill -9` in a loop under load: every message acknowledged before it is there after it, at its
+ * offset, in order, once; so are commits and topics; clients go on by themselves.
+ *
+ *     npm run crash -- --rounds 200     the long form
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { temporaryDirectory } from './cli-process.ts'
+import { crashRounds } from './crash-rounds.ts'
+
+for (const sync of ['always', 'os'] as const) {
+  test(`kill -9 in a loop loses nothing acknowledged, sync ${sync}`, async (t) => {
+    await using directory = await temporaryDirectory()
+    const data = directory.path
+    const result = await crashRounds({ data, sync, rounds: 6, lifeMsMax: 500 })
+    t.diagnostic(JSON.stringify(result))
+    assert.ok(result.messages.acknowledged > 100)
+    assert.ok(result.seen > 100)
+    assert.ok(result.commits > 0)
+    // The clients got through: nothing was given up, since the broker always came back in time.
+    assert.equal(result.messages.unknown, 0)
+  })
+}

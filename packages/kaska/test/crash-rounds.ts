@@ -1,0 +1,123 @@
+/**
+ * Kills a real broker under load again and again, and starts it again on the same directory and port.
+ * The clients are never told: they reconnect and go on by themselves. What they were told, and what
+ * they saw, is judged by the checkers of the simulation.
+ */
+import process from 'node:process'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Client, connect } from '@kaska/client'
+import { CommitChecker } from '../../../sim/checkers/commit-checker.ts'
+import { MessageChecker } from '../../../sim/checkers/message-checker.ts'
+import { TopicChecker } from '../../../sim/checkers/topic-checker.ts'
+import type { PlannedTopic } from '../../../sim/plan.ts'
+import { SeededRandom } from '../../../sim/seeded-random.ts'
+import { Consumer } from '../../../sim/workload/consumer.ts'
+import { isExpectedError } from '../../../sim/workload/expected-errors.ts'
+import { Producer } from '../../../sim/workload/producer.ts'
+import { readEverything } from '../../../sim/workload/read-everything.ts'
+import { TopicOwner } from '../../../sim/workload/topic-owner.ts'
+import { ServeProcess } from './cli-process.ts'
+
+export interface CrashOptions {
+  readonly data: string
+  readonly sync: 'always' | 'os'
+  readonly rounds: number
+  /** The longest life of the broker in a round. */
+  readonly lifeMsMax: number
+  readonly seed?: number
+  readonly progress?: (line: string) => void
+}
+
+export interface CrashResult {
+  readonly messages: MessageChecker['counts']
+  readonly seen: number
+  readonly commits: number
+  readonly topicsCreated: number
+}
+
+const topics: readonly PlannedTopic[] = [
+  { name: 'orders', partitions: 1, config: {} },
+  { name: 'payments', partitions: 3, config: { 'segment.ms': '300' } },
+  { name: 'Ünïcode ✓', partitions: 2, config: { 'segment.bytes': '1048576' } },
+]
+
+export async function crashRounds(options: CrashOptions): Promise<CrashResult> {
+  const { data, lifeMsMax, progress, rounds, sync } = options
+  const seed = options.seed ?? process.pid
+  const random = new SeededRandom(seed)
+  const serve = ['--data', data, '--sync', sync]
+  let broker = await ServeProcess.start(serve)
+  const { port, url } = broker
+  const clients: Client[] = []
+  const open = async (clientId: string): Promise<Client> => {
+    const client = await connect(url, { clientId })
+    clients.push(client)
+    return client
+  }
+  const messages = new MessageChecker()
+  const commits = new CommitChecker()
+  const topicChecker = new TopicChecker()
+  let isOver = false
+  const common = (name: string) => ({
+    name,
+    clock: { sleep: (ms: number) => sleep(ms) as Promise<void> },
+    random: random.fork(name),
+    isExpected: isExpectedError,
+    isOver: () => isOver,
+  })
+  try {
+    const admin = await open('admin')
+    for (const { config, name, partitions } of topics) {
+      await admin.createTopic(name, { partitions, config })
+    }
+    const producers = await Promise.all(
+      [0, 1, 2].map(async (index) => {
+        const name = `producer-${index}`
+        const client = await open(name)
+        const messageBytesMax = index === 0 ? 100_000 : 2000
+        return new Producer({ ...common(name), client, topics, checker: messages, messageBytesMax })
+      }),
+    )
+    const consumers = [0, 1].map((index) => {
+      const name = `consumer-${index}`
+      return new Consumer({ ...common(name), connect: () => open(name), topics, messages, commits })
+    })
+    const owner = new TopicOwner({
+      ...common('owner'),
+      client: await open('owner'),
+      topics: topicChecker,
+    })
+    const actors = Promise.all([...producers, ...consumers, owner].map((actor) => actor.run()))
+    const kills = async (): Promise<void> => {
+      for (let round = 1; round <= rounds; round++) {
+        await sleep(random.spread(10, lifeMsMax))
+        await broker.stop('SIGKILL')
+        broker = await ServeProcess.start([...serve, '--port', String(port)])
+        progress?.(`round ${round}: ${JSON.stringify(messages.counts)}`)
+      }
+      isOver = true
+    }
+    // A violation that an actor finds ends the rounds.
+    await Promise.all([kills(), actors])
+    await readEverything(admin, topics, messages)
+    await owner.list()
+    for (const consumer of consumers) await consumer.check(admin)
+    await broker.stop('SIGKILL')
+    broker = await ServeProcess.start([...serve, '--port', String(port)])
+    await readEverything(admin, topics, messages)
+    return {
+      messages: messages.counts,
+      seen: consumers.reduce((sum, { seen }) => sum + seen, 0),
+      commits: commits.counts.acknowledged,
+      topicsCreated: topicChecker.counts.created,
+    }
+  } catch (error) {
+    throw new Error(`seed ${seed}: ${String(error)}\nthe broker said: ${broker.stderr}`, {
+      cause: error,
+    })
+  } finally {
+    isOver = true
+    await Promise.allSettled(clients.map((client) => client.close()))
+    await broker.stop('SIGKILL')
+  }
+}

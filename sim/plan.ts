@@ -1,0 +1,103 @@
+/** What a run does, all of it decided by its seed. */
+import type { SeededRandom } from './seeded-random.ts'
+
+/**
+ * `always`  acknowledged is on the disk: the power may go.
+ * `os`      acknowledged is written: processes may be killed.
+ */
+export type PlannedSync = 'always' | 'os'
+
+export interface PlannedTopic {
+  readonly name: string
+  readonly partitions: number
+  readonly config: Readonly<Record<string, string>>
+}
+
+/** How often each thing goes wrong, in relation to each other; 0 never. */
+export interface Troubles {
+  readonly kill: number
+  readonly powerCut: number
+  readonly stop: number
+  readonly breakConnections: number
+  readonly badNetwork: number
+  readonly fullDisk: number
+  readonly failingSync: number
+  readonly slowDisk: number
+  readonly clockJump: number
+}
+
+export interface Plan {
+  readonly seed: number
+  readonly sync: PlannedSync
+  readonly topics: readonly PlannedTopic[]
+  readonly producers: number
+  readonly consumers: number
+  readonly topicOwners: number
+  /** For how long things happen, in simulated milliseconds; then all is healed and checked. */
+  readonly durationMs: number
+  /** The longest pause between two troubles. */
+  readonly troubleMsMax: number
+  readonly troubles: Troubles
+  readonly messageBytesMax: number
+}
+
+/** Names with what makes names difficult. */
+const topicNames = ['orders', 'payments/eu', 'Ünïcode ✓', '..', 'x'.repeat(300), '\u{feff}bom']
+
+export function planOf(seed: number, random: SeededRandom): Plan {
+  const sync: PlannedSync = random.chance(0.65) ? 'always' : 'os'
+  const topics: PlannedTopic[] = []
+  for (let index = random.between(1, 4); index > 0; index--) {
+    topics.push({
+      name: topicNames[index] as string,
+      partitions: random.chance(0.5) ? 1 : random.between(2, 4),
+      config: configOf(random),
+    })
+  }
+  // Some runs meet one kind of trouble only, so that it is met in depth.
+  const isMixed = random.chance(0.6)
+  const kinds = [
+    'kill',
+    'powerCut',
+    'breakConnections',
+    'badNetwork',
+    'fullDisk',
+    'failingSync',
+  ] as const
+  const only = random.pick(kinds)
+  const weight = (kind: string, of: number): number => {
+    if (!isMixed && kind !== only) return 0
+    return random.chance(0.7) || !isMixed ? of : 0
+  }
+  return {
+    seed,
+    sync,
+    topics,
+    producers: random.between(1, 4),
+    consumers: random.between(1, 3),
+    topicOwners: random.between(0, 2),
+    durationMs: random.between(2000, 20_000),
+    troubleMsMax: random.spread(100, 4000),
+    troubles: {
+      kill: weight('kill', 3),
+      powerCut: sync === 'always' ? weight('powerCut', 3) : 0,
+      stop: weight('stop', 1),
+      breakConnections: weight('breakConnections', 3),
+      badNetwork: weight('badNetwork', 2),
+      fullDisk: weight('fullDisk', 1),
+      failingSync: weight('failingSync', 1),
+      slowDisk: weight('slowDisk', 1),
+      clockJump: weight('clockJump', 1),
+    },
+    messageBytesMax: random.chance(0.1) ? 200_000 : 3000,
+  }
+}
+
+function configOf(random: SeededRandom): Record<string, string> {
+  const config: Record<string, string> = {}
+  if (random.chance(0.5)) config['segment.ms'] = String(random.spread(50, 5000))
+  if (random.chance(0.3)) config['segment.bytes'] = '1048576'
+  if (random.chance(0.3)) config['index.interval.bytes'] = String(random.spread(0, 4096))
+  if (random.chance(0.2)) config['message.timestamp.type'] = 'LogAppendTime'
+  return config
+}

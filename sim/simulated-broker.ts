@@ -1,0 +1,137 @@
+/**
+ * A broker on a simulated machine: its disk stays when its process is killed, and loses what was not
+ * synced when the power goes.
+ *
+ *   start() --> running --stop()--> down      all is closed properly
+ *      ^           |-----kill()---> down      the process is gone, the system stays
+ *      |           +--powerCut()--> down      the system is gone too
+ *      +-----------------------------+
+ */
+import assert from 'node:assert/strict'
+import { crc32c } from '@kaska/protocol'
+import type { Broker } from '../packages/kaska/src/broker.ts'
+import { createBroker } from '../packages/kaska/src/broker.ts'
+import { createCodecs } from '../packages/kaska/src/host/codecs.ts'
+import { MemoryBudget } from '../packages/kaska/src/log/memory-budget.ts'
+import {
+  createNativeProtocol,
+  type NativeProtocol,
+} from '../packages/kaska/src/native/native-protocol.ts'
+import type { ManualClock } from './manual-clock.ts'
+import type { PlannedSync } from './plan.ts'
+import type { SeededRandom } from './seeded-random.ts'
+import type { SimulatedDisk } from './simulated-disk.ts'
+import type { SimulatedNetwork } from './simulated-network.ts'
+import {
+  type DiskBehaviour,
+  ProcessClock,
+  ProcessDisk,
+  SimulatedProcess,
+} from './simulated-process.ts'
+
+export interface SimulatedBrokerOptions {
+  readonly clock: ManualClock
+  readonly random: SeededRandom
+  readonly disk: SimulatedDisk
+  readonly diskBehaviour: DiskBehaviour
+  readonly network: SimulatedNetwork
+  readonly sync: PlannedSync
+  /** What the broker reports. */
+  readonly report: (line: string) => void
+}
+
+/** Far more than any run needs between two starts. */
+const diskOperationsMax = 2_000_000
+
+interface Running {
+  readonly process: SimulatedProcess
+  readonly broker: Broker
+  readonly protocol: NativeProtocol
+}
+
+export class SimulatedBroker {
+  readonly #options: SimulatedBrokerOptions
+  #running: Running | undefined
+  #starts = 0
+
+  constructor(options: SimulatedBrokerOptions) {
+    this.#options = options
+  }
+
+  get isRunning(): boolean {
+    return this.#running !== undefined
+  }
+
+  get starts(): number {
+    return this.#starts
+  }
+
+  /** Rejects when the broker cannot be started: on a sound disk it always can. */
+  async start(): Promise<void> {
+    assert(this.#running === undefined, 'the broker runs')
+    const { clock, disk, diskBehaviour, network, random, report, sync } = this.#options
+    const process = new SimulatedProcess(`broker ${++this.#starts}`)
+    const ownRandom = random.fork(process.name)
+    const ownClock = new ProcessClock(clock, process)
+    const broker = await createBroker({
+      disk: new ProcessDisk({
+        disk,
+        clock,
+        random: ownRandom.fork('disk'),
+        process,
+        behaviour: diskBehaviour,
+        operationsMax: diskOperationsMax,
+      }),
+      sync,
+      memoryBytesMax: 16 * 1024 * 1024,
+      clock: ownClock,
+      random: ownRandom.fork('broker'),
+      crc32c,
+      codecs: createCodecs(),
+      report: (line) => {
+        if (process.isAlive) report(line)
+      },
+    })
+    const protocol = createNativeProtocol({
+      engine: broker.engine,
+      clock: ownClock,
+      budget: new MemoryBudget(16 * 1024 * 1024),
+      identity: { software: broker.software, clusterId: broker.clusterId },
+      report: (line) => {
+        if (process.isAlive) report(line)
+      },
+    })
+    this.#running = { process, broker, protocol }
+    network.listen((transport) => protocol.accept(transport))
+  }
+
+  /** The process ends as on SIGTERM. */
+  async stop(): Promise<void> {
+    const { broker, process, protocol } = this.#take()
+    this.#options.network.stopListening()
+    await protocol.close()
+    await broker.close()
+    this.#options.network.refuse()
+    process.kill()
+  }
+
+  /** The process ends as on SIGKILL. */
+  kill(): void {
+    const { process } = this.#take()
+    this.#options.network.refuse()
+    process.kill()
+  }
+
+  /** The machine loses its power: what was not synced is kept, lost or torn. */
+  powerCut(): void {
+    this.kill()
+    this.#options.disk.crash()
+  }
+
+  #take(): Running {
+    const running = this.#running
+    assert(running !== undefined, 'the broker does not run')
+    this.#running = undefined
+    return running
+  }
+}

@@ -1,0 +1,243 @@
+/**
+ * One run: a broker, its clients and their troubles, from a seed. The same seed gives the same run,
+ * event by event: `trace` is a digest of it.
+ *
+ *   plan --> broker, network, disk   the real modules on simulated seams
+ *            producers, consumers, owners of topics   the workload
+ *            nemesis                                   the troubles
+ *            checkers                                  the judges
+ */
+import type { Client } from '@kaska/client'
+import { CommitChecker } from './checkers/commit-checker.ts'
+import { MessageChecker } from './checkers/message-checker.ts'
+import { TopicChecker } from './checkers/topic-checker.ts'
+import { ManualClock } from './manual-clock.ts'
+import { Nemesis, soundDisk, soundNetwork } from './nemesis.ts'
+import { type Plan, planOf } from './plan.ts'
+import { SeededRandom } from './seeded-random.ts'
+import { SimulatedBroker } from './simulated-broker.ts'
+import { connectSimulated } from './simulated-client.ts'
+import { SimulatedDisk } from './simulated-disk.ts'
+import { SimulatedNetwork } from './simulated-network.ts'
+import { Consumer } from './workload/consumer.ts'
+import { isExpectedError } from './workload/expected-errors.ts'
+import { Producer } from './workload/producer.ts'
+import { readEverything } from './workload/read-everything.ts'
+import { TopicOwner } from './workload/topic-owner.ts'
+
+/** What a run came to. */
+export interface Outcome {
+  readonly plan: Plan
+  /** Undefined: every promise was kept. */
+  readonly failure: Error | undefined
+  /** A digest of what happened: the same for the same seed and the same code. */
+  readonly trace: string
+  readonly counts: Readonly<Record<string, number>>
+  /** What happened to the broker, and what it said, with the simulated time. */
+  readonly log: readonly string[]
+}
+
+export interface SimulationOptions {
+  /** After so many events a run is given up as a failure. */
+  readonly stepsMax?: number
+}
+
+export async function simulate(seed: number, options: SimulationOptions = {}): Promise<Outcome> {
+  const random = new SeededRandom(seed)
+  const plan = planOf(seed, random.fork('plan'))
+  const simulation = new Simulation(plan, random)
+  let failure: Error | undefined
+  try {
+    await simulation.clock.runUntil(simulation.run(), options.stepsMax ?? 3_000_000)
+  } catch (error) {
+    failure = error instanceof Error ? error : new Error(String(error))
+  }
+  return { plan, failure, ...simulation.outcome() }
+}
+
+class Simulation {
+  readonly clock = new ManualClock()
+  readonly #plan: Plan
+  readonly #random: SeededRandom
+  readonly #network: SimulatedNetwork
+  readonly #disk: SimulatedDisk
+  readonly #broker: SimulatedBroker
+  readonly #nemesis: Nemesis
+  readonly #messages = new MessageChecker()
+  readonly #commits = new CommitChecker()
+  /** One for each owner of topics. */
+  readonly #topics: TopicChecker[] = []
+  readonly #consumers: Consumer[] = []
+  readonly #log: string[] = []
+  #isOver = false
+
+  constructor(plan: Plan, random: SeededRandom) {
+    this.#plan = plan
+    this.#random = random
+    const { clock } = this
+    const report = (line: string): void => {
+      this.#log.push(`${clock.monotonic().toFixed(1).padStart(9)} ms  ${line}`)
+    }
+    const diskBehaviour = { ...soundDisk }
+    this.#network = new SimulatedNetwork(clock, random.fork('network'), { ...soundNetwork })
+    this.#disk = new SimulatedDisk(random.fork('disk'))
+    this.#broker = new SimulatedBroker({
+      clock,
+      random: random.fork('broker'),
+      disk: this.#disk,
+      diskBehaviour,
+      network: this.#network,
+      sync: plan.sync,
+      report: (line) => report(`broker: ${line}`),
+    })
+    this.#nemesis = new Nemesis({
+      plan,
+      clock,
+      random: random.fork('nemesis'),
+      broker: this.#broker,
+      disk: this.#disk,
+      diskBehaviour,
+      network: this.#network,
+      log: report,
+    })
+  }
+
+  async run(): Promise<void> {
+    await this.#broker.start()
+    const admin = await this.#connect('admin')
+    for (const { name, partitions, config } of this.#plan.topics) {
+      await admin.createTopic(name, { partitions, config })
+    }
+    const actors = [...this.#producers(), ...this.#startConsumers()]
+    const owners = await this.#owners()
+    const troubles = this.#nemesis.run().finally(() => {
+      this.#isOver = true
+    })
+    await Promise.all([troubles, ...actors, ...owners.map((owner) => owner.run())])
+    for (const owner of owners) await owner.list()
+    await this.#check(admin)
+    await this.#restart()
+    await this.#check(admin)
+    for (const owner of owners) await owner.list()
+    await admin.close()
+    await this.#broker.stop()
+  }
+
+  outcome(): Pick<Outcome, 'trace' | 'counts' | 'log'> {
+    const { broken, bytes, dialled } = this.#network.counts
+    const counts = {
+      ...this.#messages.counts,
+      seen: sum(this.#consumers.map(({ seen }) => seen)),
+      commits: this.#commits.counts.acknowledged,
+      created: sum(this.#topics.map(({ counts }) => counts.created)),
+      deleted: sum(this.#topics.map(({ counts }) => counts.deleted)),
+      starts: this.#broker.starts,
+      connections: dialled,
+      broken,
+      bytes,
+      steps: this.clock.steps,
+      ms: Math.round(this.clock.monotonic()),
+    }
+    const text = [...Object.values(counts), ...this.#log].join('\n')
+    return { trace: digest(text), counts, log: this.#log }
+  }
+
+  #producers(): Promise<void>[] {
+    return Array.from({ length: this.#plan.producers }, async (_, index) => {
+      const name = `producer-${index}`
+      const client = await this.#connect(name)
+      await new Producer({
+        ...this.#common(name),
+        client,
+        topics: this.#plan.topics,
+        checker: this.#messages,
+        messageBytesMax: this.#plan.messageBytesMax,
+      }).run()
+      await client.close()
+    })
+  }
+
+  #startConsumers(): Promise<void>[] {
+    return Array.from({ length: this.#plan.consumers }, (_, index) => {
+      const name = `consumer-${index}`
+      let connections = 0
+      const consumer = new Consumer({
+        ...this.#common(name),
+        connect: () => this.#connect(`${name}.${connections++}`),
+        topics: this.#plan.topics,
+        messages: this.#messages,
+        commits: this.#commits,
+      })
+      this.#consumers.push(consumer)
+      return consumer.run()
+    })
+  }
+
+  #owners(): Promise<TopicOwner[]> {
+    const owners = Array.from({ length: this.#plan.topicOwners }, async (_, index) => {
+      const name = `owner-${index}`
+      const client = await this.#connect(name)
+      const topics = new TopicChecker()
+      this.#topics.push(topics)
+      return new TopicOwner({ ...this.#common(name), client, topics })
+    })
+    return Promise.all(owners)
+  }
+
+  #common(name: string) {
+    return {
+      name,
+      clock: this.clock,
+      random: this.#random.fork(name),
+      isExpected: isExpectedError,
+      isOver: () => this.#isOver,
+    }
+  }
+
+  /** Tries until there is a broker. */
+  async #connect(name: string): Promise<Client> {
+    for (;;) {
+      try {
+        return await connectSimulated({
+          name,
+          clock: this.clock,
+          random: this.#random.fork(`client ${name}`),
+          network: this.#network,
+        })
+      } catch (error) {
+        if (!isExpectedError(error)) throw error
+        await this.clock.sleep(50)
+      }
+    }
+  }
+
+  /** Crashes the broker once more, as hard as the sync mode promises to endure. */
+  async #restart(): Promise<void> {
+    if (this.#plan.sync === 'always') this.#broker.powerCut()
+    else this.#broker.kill()
+    await this.#broker.start()
+  }
+
+  /** Reads everything from the start, and compares. */
+  async #check(admin: Client): Promise<void> {
+    const reader = await this.#connect('reader')
+    await readEverything(reader, this.#plan.topics, this.#messages)
+    await reader.close()
+    for (const consumer of this.#consumers) await consumer.check(admin)
+  }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
+}
+
+/** FNV-1a of 53 bits. */
+function digest(text: string): string {
+  let low = 0x811c9dc5
+  let high = 0x1b873593
+  for (let index = 0; index < text.length; index++) {
+    low = Math.imul(low ^ text.charCodeAt(index), 0x01000193)
+    high = Math.imul(high ^ text.charCodeAt(index), 0x85ebca6b) ^ (high >>> 15)
+  }
+  return [low, high].map((part) => (part >>> 0).toString(16).padStart(8, '0')).join('')
+}

@@ -1,0 +1,154 @@
+/**
+ * A consumer: subscribes, polls, seeks back now and then, commits as it goes, and now and then begins
+ * anew at what it committed, as after a restart of its own.
+ */
+import type { Client } from '@kaska/client'
+import type { CommitChecker } from '../checkers/commit-checker.ts'
+import type { MessageChecker } from '../checkers/message-checker.ts'
+import { PositionChecker } from '../checkers/position-checker.ts'
+import type { PlannedTopic } from '../plan.ts'
+import type { SeededRandom } from '../seeded-random.ts'
+import type { Sleeper } from './sleeper.ts'
+
+export interface ConsumerOptions {
+  readonly name: string
+  readonly connect: () => Promise<Client>
+  readonly clock: Sleeper
+  readonly random: SeededRandom
+  readonly topics: readonly PlannedTopic[]
+  readonly messages: MessageChecker
+  readonly commits: CommitChecker
+  /** The errors that a call may end with, and still the run is sound. */
+  readonly isExpected: (error: unknown) => boolean
+  readonly isOver: () => boolean
+}
+
+export class Consumer {
+  readonly #options: ConsumerOptions
+  readonly #positions: PositionChecker
+  readonly #topics: readonly PlannedTopic[]
+  /** The largest offset that was handed to `commit`, by partition: commits only grow. */
+  readonly #committed = new Map<string, number>()
+
+  constructor(options: ConsumerOptions) {
+    this.#options = options
+    this.#positions = new PositionChecker(options.name)
+    const { random, topics } = options
+    const some = topics.filter(() => random.chance(0.7))
+    this.#topics = some.length > 0 ? some : topics
+  }
+
+  get seen(): number {
+    return this.#positions.seen
+  }
+
+  async run(): Promise<void> {
+    const { clock, isExpected, isOver, random } = this.#options
+    while (!isOver()) {
+      let client: Client | undefined
+      try {
+        client = await this.#options.connect()
+        await this.#consume(client, random.spread(5, 2000))
+      } catch (error) {
+        if (!isExpected(error)) throw error
+        await clock.sleep(100)
+      } finally {
+        await client?.close()
+      }
+    }
+  }
+
+  /** So many polls of one subscription. */
+  async #consume(client: Client, polls: number): Promise<void> {
+    const { clock, isExpected, isOver, random } = this.#options
+    await client.subscribe([...this.#topics.map(({ name }) => name), 'no such topic'])
+    await this.#begin(client)
+    for (let count = 0; count < polls && !isOver(); count++) {
+      try {
+        await this.#poll(client)
+        if (random.chance(0.02)) this.#seekBack(client)
+        if (random.chance(0.05)) await this.#commit(client)
+        if (random.chance(0.02)) await this.#readCommit(client)
+      } catch (error) {
+        if (!isExpected(error)) throw error
+        await clock.sleep(100)
+      }
+    }
+  }
+
+  /** Where the consumption begins: at the end, at the start, or at what was committed. */
+  async #begin(client: Client): Promise<void> {
+    const { random } = this.#options
+    const way = random.pick(['end', 'start', 'committed'])
+    for (const { name, partitions } of this.#topics) {
+      for (let partition = 0; partition < partitions; partition++) {
+        if (way === 'start') client.seek(name, 0, partition)
+        if (way === 'committed') {
+          const committed = await this.#readCommitOf(client, name, partition)
+          client.seek(name, committed ?? 0, partition)
+        }
+        this.#positions.moved(name, partition, client.position(name, partition))
+      }
+    }
+  }
+
+  async #poll(client: Client): Promise<void> {
+    const { messages, random } = this.#options
+    const message = await client.poll({ timeoutMs: random.pick([0, 5, 50, 500]) })
+    if (message === undefined) return
+    const { topic, partition, offset, value } = message
+    this.#positions.handedOut(topic, partition, offset, client.position(topic, partition))
+    messages.seen({ topic, partition, offset }, value ?? new Uint8Array(0))
+  }
+
+  #seekBack(client: Client): void {
+    const { random } = this.#options
+    const { name, partitions } = random.pick(this.#topics)
+    const partition = random.between(0, partitions - 1)
+    const position = client.position(name, partition)
+    this.#positions.stands(name, partition, position)
+    const target = random.chance(0.2) ? 0 : Math.max(0, position - random.spread(0, 50))
+    client.seek(name, target, partition)
+    this.#positions.moved(name, partition, target)
+  }
+
+  async #commit(client: Client): Promise<void> {
+    const { commits, name: group, random } = this.#options
+    const { name, partitions } = random.pick(this.#topics)
+    const partition = random.between(0, partitions - 1)
+    const key = commitKey(group, name, partition)
+    const position = client.position(name, partition)
+    if (position <= (this.#committed.get(key) ?? -1)) return
+    this.#committed.set(key, position)
+    commits.committing(key, position)
+    await client.commit(group, name, position, partition)
+    commits.acknowledged(key, position)
+  }
+
+  async #readCommit(client: Client): Promise<void> {
+    const { name, partitions } = this.#options.random.pick(this.#topics)
+    await this.#readCommitOf(client, name, this.#options.random.between(0, partitions - 1))
+  }
+
+  async #readCommitOf(client: Client, topic: string, partition: number) {
+    const { commits, name } = this.#options
+    const key = commitKey(name, topic, partition)
+    const floor = commits.floorOf(key)
+    const committed = await client.committed(name, topic, partition)
+    commits.read(key, committed, floor)
+    return committed
+  }
+
+  /** Reads every commit once more, when all is over. */
+  async check(client: Client): Promise<void> {
+    for (const { name, partitions } of this.#topics) {
+      for (let partition = 0; partition < partitions; partition++) {
+        await this.#readCommitOf(client, name, partition)
+      }
+    }
+  }
+}
+
+function commitKey(group: string, topic: string, partition: number): string {
+  return `${group} ${topic}/${partition}`
+}
