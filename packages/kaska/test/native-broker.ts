@@ -1,0 +1,102 @@
+/**
+ * A broker put together as `createBroker` does it, with its parts in the open: for tests that look at
+ * the byte budget, at the counters of the sessions, or at the transports.
+ */
+import { type Clock, noCodecs, type Random, type Receiver, type Transport } from '@kaska/protocol'
+import { OffsetStore } from '../src/groups/offset-store.ts'
+import { loadCrc32c } from '../src/host/crc32c.ts'
+import { listen, overSockets } from '../src/host/listener.ts'
+import { nodeClock } from '../src/host/node-clock.ts'
+import { nodeRandom } from '../src/host/node-random.ts'
+import { DataDirectory } from '../src/log/data-directory.ts'
+import type { Disk } from '../src/log/disk.ts'
+import type { SyncMode } from '../src/log/log-config.ts'
+import { MemoryBudget } from '../src/log/memory-budget.ts'
+import { MemoryDisk } from '../src/log/memory-disk.ts'
+import type { NativeLimits } from '../src/native/native-limits.ts'
+import { createNativeProtocol, type NativeProtocol } from '../src/native/native-protocol.ts'
+import { LocalEngine } from '../src/topics/local-engine.ts'
+import { ProducerIds } from '../src/topics/producer-ids.ts'
+import { expanderOf } from '../src/topics/record-walk.ts'
+import { TopicStore } from '../src/topics/topic-store.ts'
+
+export interface NativeBrokerOptions {
+  readonly disk?: Disk
+  readonly memoryBytesMax?: number
+  readonly limits?: Partial<NativeLimits>
+  readonly syncMode?: SyncMode
+  readonly clock?: Clock
+  readonly random?: Random
+}
+
+export interface NativeBroker extends AsyncDisposable {
+  readonly engine: LocalEngine
+  readonly budget: MemoryBudget
+  readonly native: NativeProtocol
+  readonly clusterId: string
+  readonly reports: string[]
+  accept(transport: Transport): Receiver
+  /** Listens on a free port, and returns it. */
+  listen(): Promise<number>
+  close(): Promise<void>
+}
+
+export async function startNativeBroker(options: NativeBrokerOptions = {}): Promise<NativeBroker> {
+  const { clock = nodeClock, random = nodeRandom, memoryBytesMax = 64 * 1024 * 1024 } = options
+  const budget = new MemoryBudget(memoryBytesMax)
+  const reports: string[] = []
+  const report = (line: string) => void reports.push(line)
+  const directory = await DataDirectory.open({
+    disk: options.disk ?? new MemoryDisk(),
+    clock,
+    random,
+    crc32c: loadCrc32c(),
+    syncMode: options.syncMode ?? 'os',
+    budget,
+    report: ({ text }) => report(text),
+  })
+  const topics = await TopicStore.open(directory, random)
+  const offsets = await OffsetStore.open(directory, {
+    clock,
+    hasTopic: (id) => topics.byId(id) !== undefined,
+  })
+  const engine = new LocalEngine({
+    directory,
+    topics,
+    offsets,
+    producerIds: await ProducerIds.open(directory),
+    budget,
+    clock,
+    codecs: noCodecs,
+    expander: expanderOf(noCodecs),
+    report,
+  })
+  const { clusterId } = directory
+  const identity = { software: 'kaska 0.1.0', clusterId }
+  const limits = options.limits ?? {}
+  const native = createNativeProtocol({ engine, clock, budget, limits, identity, report })
+  const listeners: { close(): Promise<void> }[] = []
+  const close = async () => {
+    const ended = engine.close()
+    await Promise.all(listeners.map((listener) => listener.close()))
+    await native.close()
+    await ended
+    await directory.close()
+  }
+  return {
+    engine,
+    budget,
+    native,
+    clusterId,
+    reports,
+    accept: (transport) => native.accept(transport),
+    listen: async () => {
+      const protocols = [overSockets(native)]
+      const listener = await listen({ host: '127.0.0.1', port: 0, protocols, clock, report })
+      listeners.push(listener)
+      return listener.port
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
