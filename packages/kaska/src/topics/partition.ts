@@ -27,7 +27,7 @@ import type { Topic } from './topic.ts'
 /** Somebody who waits for a partition to change. */
 export interface PartitionWaiter {
   /** Called for each change; must not throw, and must not do much. */
-  wake(): void
+  wake(partition: Partition): void
 }
 
 /** What all partitions share. */
@@ -48,7 +48,7 @@ export class Partition {
   readonly number: number
   readonly #seams: PartitionSeams
   readonly #queue: QueuedAppend[] = []
-  readonly #waiters = new Set<PartitionWaiter>()
+  #waiters: Set<PartitionWaiter> | undefined = undefined
   #log: PartitionLog | undefined = undefined
   #opening: Promise<PartitionLog> | undefined = undefined
   /** Why nothing more is taken: the topic was deleted, or the broker closed. */
@@ -91,13 +91,15 @@ export class Partition {
     }
   }
 
-  /** Calls `waiter.wake` whenever a poll of this partition may have a new answer. */
+  /** Calls `waiter.wake(this)` whenever a poll of this partition may have a new answer. */
   addWaiter(waiter: PartitionWaiter): void {
+    this.#waiters ??= new Set()
     this.#waiters.add(waiter)
   }
 
   removeWaiter(waiter: PartitionWaiter): void {
-    this.#waiters.delete(waiter)
+    this.#waiters?.delete(waiter)
+    if (this.#waiters?.size === 0) this.#waiters = undefined
   }
 
   /** Takes nothing more: what waits is answered with the error. The log is the caller's to end. */
@@ -194,6 +196,7 @@ export class Partition {
   }
 
   #wake(): void {
-    for (const waiter of this.#waiters) waiter.wake()
+    if (this.#waiters === undefined) return
+    for (const waiter of this.#waiters) waiter.wake(this)
   }
 }

@@ -2,14 +2,16 @@
  * One poll over any number of partitions (contract 2): gathers whole batches from those that have
  * something, within the bytes that were asked for, or waits until one of them has.
  *
- *   gather --> batches or failures? --> answer
- *     ^           | neither, and time is left
- *     |           v
- *     +------- wait: woken by a partition (a message, its end), the timer, the signal
+ *   gather all --> batches or failures? --> answer
+ *     |               | neither, and time is left
+ *     |               v
+ *     |   listen to all, gather all once more --> wait --> gather those that woke it --> ...
+ *     v                                           (a message, an end, the timer, the signal)
+ *   slices: after some milliseconds others have a turn
  *
- * The poll puts itself on the partitions' lists before the gathering that may precede a wait, so
- * nothing that happens in between is missed. Each ready partition gets an equal share of the bytes
- * that are left, so that a busy one does not starve the quiet ones behind it.
+ * The poll listens before it gathers for the last time, so nothing that happens in between is missed.
+ * Each ready partition gets an equal share of the bytes that are left, so that a busy one does not
+ * starve the quiet ones behind it.
  */
 import {
   type Clock,
@@ -45,7 +47,15 @@ const patienceMs = 100
 /** The budget that a poll leaves to others when it asks for more than one partition's batches. */
 const roomBytes = 1024 * 1024
 
-interface ReadyPart {
+/** A part of the request with what it is about: a partition, or why there is none. */
+interface Target {
+  readonly part: PollPart
+  readonly partition: Partition | undefined
+  /** Why there is no partition, or why its log cannot be opened. */
+  failure: unknown
+}
+
+interface Ready {
   readonly part: PollPart
   readonly partition: Partition
   readonly log: PartitionLog
@@ -58,42 +68,59 @@ export class Poll implements PartitionWaiter {
   readonly #batches: PolledBatch[] = []
   readonly #failures: PollFailure[] = []
   readonly #held: StoredBatches[] = []
-  readonly #waitedFor = new Set<Partition>()
-  #isWoken = false
+  /** What it listens to; undefined until it does. */
+  #listening: Map<Partition, Target> | undefined = undefined
+  /** Partitions that have changed since the gathering began. */
+  readonly #woken = new Set<Partition>()
   #wakeUp: (() => void) | undefined = undefined
-  #sliceStart = 0
+  #isOver = false
+  #sliceStart: number
 
   constructor(request: PollRequest, signal: AbortSignal | undefined, seams: PollSeams) {
     this.#request = request
     this.#signal = signal
     this.#seams = seams
+    this.#sliceStart = seams.clock.monotonic()
   }
 
   async run(): Promise<PollResult> {
-    const { clock } = this.#seams
-    const { waitMs } = this.#request
-    const deadline = waitMs > 0 ? clock.monotonic() + waitMs : 0
     try {
+      const targets = await this.#findTargets()
+      await this.#gather(targets)
+      if (this.#isDone(this.#request.waitMs)) return this.#result()
+      const deadline = this.#seams.clock.monotonic() + this.#request.waitMs
+      await this.#listen(targets)
+      await this.#gather(targets)
       for (;;) {
-        this.#isWoken = false
-        await this.#gather()
-        this.#signal?.throwIfAborted()
-        if (this.#batches.length > 0 || this.#failures.length > 0 || waitMs <= 0) break
-        if (this.#waitedFor.size === 0 && this.#request.parts.length > 0) {
-          // What came since the gathering began has woken nobody: gather once more.
-          await this.#addToWaiters()
-          continue
-        }
-        const leftMs = deadline - clock.monotonic()
-        if (leftMs <= 0) break
-        if (!this.#isWoken) await this.#wait(leftMs)
+        const leftMs = deadline - this.#seams.clock.monotonic()
+        if (this.#isDone(leftMs)) return this.#result()
+        if (this.#woken.size === 0) await this.#wait(leftMs)
+        const woken = Array.from(this.#woken, (partition) => this.#listening?.get(partition) ?? [])
+        this.#woken.clear()
+        await this.#gather(woken.flat())
       }
     } catch (error) {
       this.#release()
       throw error
     } finally {
-      for (const partition of this.#waitedFor) partition.removeWaiter(this)
+      this.#isOver = true
+      if (this.#listening !== undefined) void this.#stopListening(this.#listening)
     }
+  }
+
+  /** Something about the partition has changed: see PartitionWaiter. */
+  wake(partition: Partition): void {
+    if (this.#isOver) return
+    this.#woken.add(partition)
+    this.#wakeUp?.()
+  }
+
+  #isDone(leftMs: number): boolean {
+    this.#signal?.throwIfAborted()
+    return this.#batches.length > 0 || this.#failures.length > 0 || leftMs <= 0
+  }
+
+  #result(): PollResult {
     return {
       batches: this.#batches,
       failures: this.#failures,
@@ -101,31 +128,49 @@ export class Poll implements PartitionWaiter {
     }
   }
 
-  /** Something has changed: see PartitionWaiter. */
-  wake(): void {
-    this.#isWoken = true
-    this.#wakeUp?.()
-  }
-
   #release(): void {
     for (const stored of this.#held.splice(0)) stored.release()
   }
 
-  async #gather(): Promise<void> {
-    const { parts } = this.#request
-    const { clock } = this.#seams
-    this.#sliceStart = clock.monotonic()
-    const openFailures = await this.#openAll()
-    const ready: ReadyPart[] = []
-    for (const [index, part] of parts.entries()) {
+  /** Finds the partitions, and opens the logs that are not open yet. */
+  async #findTargets(): Promise<Target[]> {
+    const targets: Target[] = []
+    const opening: Promise<unknown>[] = []
+    for (const part of this.#request.parts) {
+      if (targets.length % sliceParts === sliceParts - 1) await this.#giveWay()
+      const target = this.#findTarget(part)
+      targets.push(target)
+      const { partition } = target
+      if (partition === undefined || partition.log !== undefined) continue
+      const fail = (error: unknown) => {
+        target.failure = error
+      }
+      opening.push(partition.open().catch(fail))
+    }
+    if (opening.length > 0) await Promise.all(opening)
+    return targets
+  }
+
+  #findTarget(part: PollPart): Target {
+    try {
+      return { part, partition: this.#seams.partitionOf(part), failure: undefined }
+    } catch (failure) {
+      return { part, partition: undefined, failure }
+    }
+  }
+
+  async #gather(targets: readonly Target[]): Promise<void> {
+    const ready: Ready[] = []
+    for (const [index, target] of targets.entries()) {
       if (index % sliceParts === sliceParts - 1) await this.#giveWay()
+      const { part, partition } = target
       try {
-        const partition = this.#seams.partitionOf(part)
-        if (partition.ended !== undefined) throw partition.ended
-        const log = partition.log
-        if (log === undefined) throw openFailures.get(partition) ?? noLongerOpen(part)
-        if (part.lastEpoch !== undefined && part.lastEpoch !== log.lastEpoch) {
-          await checkTruncation(log, part, part.lastEpoch)
+        const log = partition?.log
+        if (partition?.ended !== undefined) throw partition.ended
+        if (partition === undefined || log === undefined) throw target.failure
+        const { lastEpoch } = part
+        if (lastEpoch !== undefined && lastEpoch !== log.lastEpoch) {
+          await checkTruncation(log, part, lastEpoch)
         }
         if (hasMessages(log, part)) ready.push({ part, partition, log })
       } catch (error) {
@@ -135,27 +180,7 @@ export class Poll implements PartitionWaiter {
     if (ready.length > 0) await this.#read(ready)
   }
 
-  /** Opens the logs that are not open yet. Returns why some cannot be opened. */
-  async #openAll(): Promise<Map<Partition, unknown>> {
-    const failures = new Map<Partition, unknown>()
-    const opening: Promise<unknown>[] = []
-    for (const [index, part] of this.#request.parts.entries()) {
-      if (index % sliceParts === sliceParts - 1) await this.#giveWay()
-      let partition: Partition
-      try {
-        partition = this.#seams.partitionOf(part)
-      } catch {
-        // The gathering that follows meets, and reports, the same error.
-        continue
-      }
-      if (partition.log !== undefined || partition.ended !== undefined) continue
-      opening.push(partition.open().catch((error) => failures.set(partition, error)))
-    }
-    if (opening.length > 0) await Promise.all(opening)
-    return failures
-  }
-
-  async #read(ready: readonly ReadyPart[]): Promise<void> {
+  async #read(ready: readonly Ready[]): Promise<void> {
     const { clock, budget } = this.#seams
     let bytesLeft = Math.max(1, Math.min(this.#request.bytesMax, budget.available / 2))
     // Memory is waited for with empty hands only: polls that hold some and want more could wait for
@@ -174,7 +199,7 @@ export class Poll implements PartitionWaiter {
         const readings = group.map(({ part, log }) => startRead(log, part.offset, share, signal))
         start += group.length
         for (const [index, reading] of readings.entries()) {
-          const { part, partition } = group[index] as ReadyPart
+          const { part, partition } = group[index] as Ready
           if (reading instanceof Promise && this.#batches.length > 0) {
             timer ??= clock.after(patienceMs, () => patience?.abort())
           }
@@ -215,16 +240,23 @@ export class Poll implements PartitionWaiter {
     this.#failures.push({ topic, partition, error })
   }
 
-  async #addToWaiters(): Promise<void> {
-    for (const [index, part] of this.#request.parts.entries()) {
-      if (index % sliceParts === sliceParts - 1) await this.#giveWay()
-      try {
-        const partition = this.#seams.partitionOf(part)
-        partition.addWaiter(this)
-        this.#waitedFor.add(partition)
-      } catch {
-        // Its topic was deleted meanwhile: the gathering that follows reports it.
-      }
+  async #listen(targets: readonly Target[]): Promise<void> {
+    const listening = new Map<Partition, Target>()
+    this.#listening = listening
+    for (const target of targets) {
+      if (target.partition === undefined) continue
+      target.partition.addWaiter(this)
+      listening.set(target.partition, target)
+      if (listening.size % sliceParts === 0) await this.#giveWay()
+    }
+  }
+
+  /** The answer does not wait for this. */
+  async #stopListening(listening: ReadonlyMap<Partition, Target>): Promise<void> {
+    let count = 0
+    for (const partition of listening.keys()) {
+      partition.removeWaiter(this)
+      if (++count % sliceParts === 0) await this.#giveWay()
     }
   }
 
@@ -319,10 +351,6 @@ export function outOfRange(
     `offset ${offset} is outside of what there is: ${startOffset} to ${endOffset}`,
     { startOffset, endOffset },
   )
-}
-
-function noLongerOpen({ topic, partition }: PollPart): KaskaError {
-  return new PartitionOfflineError(`partition ${topic}-${partition} is not open`)
 }
 
 function polledBatch({ topic, partition }: PollPart, batch: StoredBatch): PolledBatch {
