@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { after, before, test } from 'node:test'
-import { result, ServeProcess, said } from './cli-process.ts'
+import { result, ServeProcess, said, temporaryDirectory } from './cli-process.ts'
 
 let broker: ServeProcess
 let topics = 0
@@ -206,4 +206,46 @@ test('a reader that does not read holds it up, and is waited for', async () => {
   assert.equal(code, 0)
   assert.ok(bytes >= 90 * 100_001, String(bytes))
   assert.equal((await broker.run(['offset', 'committed', 'slow', name])).stdout, '100\n')
+})
+
+test('a second Ctrl-C ends it at once, whatever it waits for', async () => {
+  const name = await topicOf([])
+  const value = 'z'.repeat(100_000)
+  await send(
+    name,
+    Array.from({ length: 50 }, () => value),
+  )
+  const child = broker.start(['consume', name, '-o', 'start'])
+  const closed = once(child, 'close')
+  await said(child, 'stdout', /z/)
+  // Its reader is stuck: the first one is not enough, the second one is.
+  child.stdout?.pause()
+  child.kill('SIGINT')
+  const again = setInterval(() => child.kill('SIGINT'), 100)
+  const exited = await once(child, 'exit')
+  clearInterval(again)
+  assert.deepEqual(exited, [1, null])
+  child.stdout?.destroy()
+  await closed
+})
+
+test('goes on when the broker is killed and started again', async () => {
+  await using directory = await temporaryDirectory()
+  const first = await ServeProcess.start(['--data', directory.path, '--topic', 'orders'])
+  await first.run(['produce', 'orders'], { input: 'before\n' })
+  const child = first.start(['consume', 'orders', '-o', 'start', '-n', '2'])
+  const ended = result(child)
+  await said(child, 'stdout', /before\n/)
+  await first.stop('SIGKILL')
+  const port = ['--port', String(first.port)]
+  await using second = await ServeProcess.start(['--data', directory.path, ...port])
+  await second.run(['produce', 'orders'], { input: 'after\n' })
+  assert.deepEqual(await ended.then(({ code, stderr }) => [code, stderr]), [0, ''])
+})
+
+test('the reader of a list may go away too', async () => {
+  const child = broker.start(['topic', 'list'])
+  child.stdout?.destroy()
+  const { code, stderr } = await result(child)
+  assert.deepEqual([code, stderr], [0, ''])
 })

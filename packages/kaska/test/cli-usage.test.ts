@@ -118,3 +118,9 @@ test('no broker: an error within 5 s that says what to do', async () => {
   assert.equal(stdout, '')
   assert.match(stderr, /^kaska: [^\n]*127\.0\.0\.1:1[^\n]*; [^\n]*npx kaska[^\n]*\n$/)
 })
+
+test('a stack is shown with KASKA_DEBUG alone', async () => {
+  const args = ['topic', 'list', '-b', '127.0.0.1:1']
+  const { stderr } = await run(args, { env: { KASKA_DEBUG: '1' } })
+  assert.match(stderr, /^kaska: [^\n]+\n.*\n {4}at /)
+})

@@ -138,18 +138,24 @@ function addLogCommands(program: Command, terminal: Terminal): void {
     .command('dump')
     .description('Print every batch that is stored: where it lies, its offsets, bytes and CRC.')
     .argument('<directory>', "the broker's data directory")
+    .argument(
+      '[part]',
+      "only logs whose directory's name holds this: a topic's id, such as `topic list` prints",
+    )
     .option('--json', 'one JSON object a line')
     .addHelpText(
       'after',
       '\nExamples:\n  kaska log dump ./kaska-data\n  kaska log dump ./kaska-data --json',
     )
-    .action(async (directory: string, options: { json?: true }) => {
+    .action(async (directory: string, part: string | undefined, options: { json?: true }) => {
       const { dumpLog } = await import('./commands/log.ts')
-      await dumpLog(directory, options.json === true, terminal)
+      await dumpLog(directory, part, options.json === true, terminal)
     })
   log
     .command('verify')
-    .description('Check every batch; print what is damaged. Exits with 1 if something is.')
+    .description(
+      'Check every batch; print what is damaged, a torn tail too. Exits with 1 if something is.',
+    )
     .argument('<directory>', "the broker's data directory")
     .addHelpText('after', '\nExamples:\n  kaska log verify ./kaska-data')
     .action(async (directory: string) => {

@@ -146,7 +146,7 @@ class Sender {
   #inFlightBytes = 0
   #sent = 0
   #sentBytes = 0
-  #failure: { readonly error: unknown; readonly where: string } | undefined
+  #failure: { readonly error: unknown; readonly where: string | undefined } | undefined
   #wake: (() => void) | undefined
 
   constructor(client: Client, terminal: Terminal) {
