@@ -36,7 +36,7 @@ import { LogTail, TailBatch } from './log-tail.ts'
 import type { AppendBatch, Appended } from './partition-log.ts'
 import type { ProducerEntry, ProducerState } from './producer-state.ts'
 import type { RecoveredLog } from './recovery.ts'
-import { Segment } from './segment.ts'
+import { parentOf, Segment } from './segment.ts'
 import { batchBytes } from './segment-scan.ts'
 
 /** Where the next batch goes, and what the segment holds up to there. */
@@ -119,8 +119,8 @@ export class LogWriter {
   #isSyncing = false
   #isFull = false
   #directoryMade: boolean
-  #directoryUnsynced = false
-  #parentUnsynced = false
+  #directoryUnsynced: boolean
+  #parentUnsynced: boolean
   #bytesSinceCheckpoint = 0
   #ioWaiters: (() => void)[] = []
 
@@ -143,6 +143,9 @@ export class LogWriter {
     this.durableEnd = recovered.endOffset
     this.#writtenEnd = recovered.endOffset
     this.#directoryMade = recovered.segments.length > 0
+    // The process before may have been killed between making them and syncing their names.
+    this.#directoryUnsynced = this.#directoryMade
+    this.#parentUnsynced = this.#directoryMade
     const segment = recovered.segments.at(-1)
     this.#next = {
       segment,
@@ -672,9 +675,4 @@ function createWaiting(endOffset: number): Waiting {
 function reject(waiting: Waiting, error: Error): void {
   waiting.promise.catch(() => {})
   waiting.reject(error)
-}
-
-function parentOf(directory: string): string {
-  const slash = directory.lastIndexOf('/')
-  return slash < 0 ? '' : directory.slice(0, slash)
 }

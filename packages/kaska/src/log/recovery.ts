@@ -35,7 +35,7 @@ import { type Checkpoint, checkpointName, decodeCheckpoint, readFile } from './c
 import type { DiskFile } from './disk.ts'
 import type { LogConfig, LogShared } from './log-config.ts'
 import { ProducerState } from './producer-state.ts'
-import { Segment, segmentBaseOf } from './segment.ts'
+import { parentOf, Segment, segmentBaseOf } from './segment.ts'
 import { batchBytes, scanSegment } from './segment-scan.ts'
 import { findSoundBatch, hasHole } from './segment-search.ts'
 import { cutSegments } from './tail-cut.ts'
@@ -341,6 +341,8 @@ class Recovery implements RecoveredLog {
         }
       }
       await disk.syncDirectory(this.#directory)
+      // The process that made the directory may have been killed before it synced the name.
+      await disk.syncDirectory(parentOf(this.#directory))
     } catch (error) {
       this.#goOffline(`what was recovered could not be made durable: ${(error as Error).message}`)
     }

@@ -46,3 +46,9 @@ export function segmentBaseOf(fileName: string): number | undefined {
   const baseOffset = Number(match[1])
   return Number.isSafeInteger(baseOffset) ? baseOffset : undefined
 }
+
+/** The directory that a directory lies in; '' is the root. */
+export function parentOf(directory: string): string {
+  const slash = directory.lastIndexOf('/')
+  return slash < 0 ? '' : directory.slice(0, slash)
+}
