@@ -9,7 +9,7 @@
  *     directory they get lost from the newest back.
  *
  * It can also be full, fail at any operation, and have its bits flipped. All of it is determined by
- * the random numbers that it is given.
+ * the random numbers that it is given. Every operation takes effect when it is called.
  */
 import { type Chunks, DataDirectoryLockedError } from '@kaska/protocol'
 import {
@@ -120,10 +120,6 @@ export class SimulatedDisk implements Disk {
   operations = 0
   /** The operations that fail for good, by their number from 1 on. */
   fails: (operation: number) => boolean = () => false
-  /** Awaited within every operation that takes time; a test's way to mix them up. */
-  pause: () => Promise<void> = async () => {}
-  /** Is the next write done at once? */
-  writesAtOnce: () => boolean = () => true
   readonly #random: SeededRandom
   readonly #root = new Directory()
   #crashes = 0
@@ -184,7 +180,7 @@ export class SimulatedDisk implements Disk {
   }
 
   async open(path: string, options: { create?: boolean } = {}): Promise<DiskFile> {
-    await this.#operation(`open ${path}`)
+    this.#operation(`open ${path}`)
     const { directory, name } = this.#parent(path)
     let inode = directory.entries.get(name)
     if (inode === undefined && options.create) {
@@ -197,14 +193,14 @@ export class SimulatedDisk implements Disk {
   }
 
   async list(path: string): Promise<DiskEntry[]> {
-    await this.#operation(`list ${path}`)
+    this.#operation(`list ${path}`)
     const directory = this.#directory(path)
     const entries = [...(directory?.entries ?? [])]
     return entries.map(([name, entry]) => ({ name, isDirectory: entry instanceof Directory }))
   }
 
   async makeDirectory(path: string): Promise<void> {
-    await this.#operation(`make ${path}`)
+    this.#operation(`make ${path}`)
     let directory = this.#root
     for (const name of path.split('/')) {
       let next = directory.entries.get(name)
@@ -219,7 +215,7 @@ export class SimulatedDisk implements Disk {
   }
 
   async rename(from: string, to: string): Promise<void> {
-    await this.#operation(`rename ${from} ${to}`)
+    this.#operation(`rename ${from} ${to}`)
     const source = this.#parent(from)
     const target = this.#parent(to)
     const entry = source.directory.entries.get(source.name)
@@ -234,14 +230,14 @@ export class SimulatedDisk implements Disk {
   }
 
   async remove(path: string): Promise<void> {
-    await this.#operation(`remove ${path}`)
+    this.#operation(`remove ${path}`)
     const slash = path.lastIndexOf('/')
     const directory = slash < 0 ? this.#root : this.#directory(path.slice(0, slash))
     directory?.change((entries) => entries.delete(path.slice(slash + 1)))
   }
 
   async syncDirectory(path: string): Promise<void> {
-    await this.#operation(`sync directory ${path}`)
+    this.#operation(`sync directory ${path}`)
     const directory = this.#directory(path)
     if (directory === undefined) throw missing(path)
     directory.sync()
@@ -252,7 +248,7 @@ export class SimulatedDisk implements Disk {
   }
 
   async lock(): Promise<{ release(): Promise<void> }> {
-    await this.#operation('lock')
+    this.#operation('lock')
     if (this.#isLocked) throw new DataDirectoryLockedError('another process has the disk')
     this.#isLocked = true
     const crashes = this.#crashes
@@ -265,8 +261,8 @@ export class SimulatedDisk implements Disk {
 
   #file(path: string, inode: Inode): DiskFile {
     const crashes = this.#crashes
-    const operation = async (what: string) => {
-      await this.#operation(`${what} ${path}`)
+    const operation = (what: string) => {
+      this.#operation(`${what} ${path}`)
       if (crashes !== this.#crashes) throw new DiskError('failed', `${path} was open at a crash`)
     }
     const write = (position: number, bytes: Uint8Array): DiskError | undefined => {
@@ -284,42 +280,34 @@ export class SimulatedDisk implements Disk {
     return {
       path,
       size: async () => {
-        await operation('size')
+        operation('size')
         return inode.size
       },
       read: async (position, into) => {
-        await operation('read')
+        operation('read')
         const end = Math.min(inode.size, position + into.length)
         if (end <= position) return 0
         into.set(inode.cache.subarray(position, end))
         return end - position
       },
       write: (position, chunks) => {
-        const bytes = joined(chunks)
-        if (this.writesAtOnce()) {
-          const failure = this.#count(`write ${path}`) ?? write(position, bytes)
-          return failure === undefined ? undefined : Promise.reject(failure)
-        }
-        return operation('write').then(() => {
-          const failure = write(position, bytes)
-          if (failure !== undefined) throw failure
-        })
+        const failure = this.#count(`write ${path}`) ?? write(position, joined(chunks))
+        return failure === undefined ? undefined : Promise.reject(failure)
       },
       sync: async () => {
-        await operation('sync')
+        operation('sync')
         inode.sync()
       },
       truncate: async (length) => {
-        await operation('truncate')
+        operation('truncate')
         inode.truncate(length)
       },
       close: async () => {},
     }
   }
 
-  async #operation(what: string): Promise<void> {
+  #operation(what: string): void {
     const failure = this.#count(what)
-    await this.pause()
     if (failure !== undefined) throw failure
   }
 

@@ -12,6 +12,7 @@ import {
   type Crc32c,
   compressionMask,
   controlBit,
+  decodeBatchHeader,
   logAppendTimeBit,
   transactionalBit,
 } from '@kaska/protocol'

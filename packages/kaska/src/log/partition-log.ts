@@ -278,6 +278,7 @@ export class PartitionLog implements Checkpointed {
     await this.#deleteSegments(offset)
     this.#needsCheckpoint = true
     await this.checkpoint()
+    await this.#shared.disk.syncDirectory(this.directory)
   }
 
   /** Makes durable what was written, and remembers it as `checkpoint-file.ts` says. */
@@ -428,6 +429,7 @@ export class PartitionLog implements Checkpointed {
       this.#needsCheckpoint = true
       await this.checkpoint()
       if (this.#checkpointBase < first.baseOffset) return
+      await disk.syncDirectory(this.directory)
     }
     const deleted = segments.splice(0, segments.indexOf(first))
     for (const segment of deleted) {
