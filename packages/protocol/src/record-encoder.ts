@@ -6,7 +6,7 @@
 import { type Chunks, varintLength, writeVarint } from './bytes.ts'
 
 /** Values and keys shorter than this are encoded into the frame's buffer. */
-export const inlineBytesMax = 1024
+export const inlineBytesMax = 512
 
 /** A message as it goes into a batch. */
 export interface RecordInput {
@@ -20,6 +20,7 @@ const bufferBytesInitial = 512
 const bufferBytesMax = 65_536
 
 export class RecordsBuilder {
+  readonly #inlineBytesMax: number
   readonly #chunks: Uint8Array[] = []
   #buffer: Uint8Array = new Uint8Array(0)
   #start = 0
@@ -29,6 +30,11 @@ export class RecordsBuilder {
   baseTimestamp = 0
   maxTimestamp = 0
   recordCount = 0
+
+  /** `inlineBytesMax` is for the benchmark that chose the default. */
+  constructor(inlineBytesMaxGiven: number = inlineBytesMax) {
+    this.#inlineBytesMax = inlineBytesMaxGiven
+  }
 
   /** Bytes of the records so far. */
   get length(): number {
@@ -89,7 +95,7 @@ export class RecordsBuilder {
       this.#buffer[this.#end++] = 1
       return
     }
-    if (bytes.length >= inlineBytesMax) {
+    if (bytes.length >= this.#inlineBytesMax) {
       this.#reserve(8)
       this.#varint(zigzag(bytes.length))
       this.#seal()
