@@ -332,10 +332,12 @@ export class Subscription {
       failingSince = undefined
       failures = 0
       const isEmpty = result.batches.length === 0 && result.failures.length === 0
-      this.#accept(result)
+      const hasMoved = this.#accept(result)
       // The views are the message's owner's from here on, and go with it.
       result.release()
       this.#serve()
+      // The answer was that there is nothing at the old place: the new one is worth a look.
+      if (hasMoved) continue
       const now = clock.monotonic()
       this.#serveNothing(isEmpty ? Math.max(now, asked.deadline) : now)
     }
@@ -371,8 +373,10 @@ export class Subscription {
     return { request: { parts, waitMs, bytesMax }, deadline: now + waitMs }
   }
 
-  #accept(result: PollResult): void {
-    if (this.#endError !== undefined) return
+  /** Takes an answer in; true if it moved a position. */
+  #accept(result: PollResult): boolean {
+    let hasMoved = false
+    if (this.#endError !== undefined) return false
     for (const batch of result.batches) {
       const partition = this.#partitionOf(batch)
       if (partition === undefined) continue
@@ -393,7 +397,9 @@ export class Subscription {
       if (partition.askedSeekCount !== partition.seekCount) continue
       const error = this.#handle(failure, partition)
       if (error !== undefined) this.#errors.push(error)
+      else hasMoved ||= partition.askedSeekCount !== partition.seekCount
     }
+    return hasMoved
   }
 
   #partitionOf({
