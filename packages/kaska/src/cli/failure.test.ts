@@ -11,7 +11,8 @@ test('a failure is one line that says what happened and what to do', () => {
 })
 
 test('a text that brings its advice is left as it is', () => {
-  assert.equal(failureLine(new ConnectionError('no; do this')), 'kaska: no; do this')
+  assert.equal(failureLine(new ConnectionError('no: do this')), 'kaska: no: do this')
+  assert.equal(failureLine(new UnknownTopicError('no; do this')), 'kaska: no; do this')
 })
 
 test('exit codes: 2 for what was not understood, else 1', () => {

@@ -34,7 +34,6 @@ export class UsageError extends CommandError {
 const adviceByCode: ReadonlyMap<string, string> = new Map([
   ['UNKNOWN_TOPIC', 'see `kaska topic list`, or make it with `kaska topic create`'],
   ['TOPIC_EXISTS', '`--if-not-exists` makes that no error'],
-  ['CONNECTION', 'is the broker running? start it with `npx kaska`'],
   ['OFFSET_OUT_OF_RANGE', 'see `kaska offset get`'],
   ['MESSAGE_TOO_LARGE', 'see `kaska topic describe` for its max.message.bytes'],
   ['UNKNOWN_PARTITION', 'see `kaska topic describe`'],
@@ -42,7 +41,6 @@ const adviceByCode: ReadonlyMap<string, string> = new Map([
   ['PARTITION_OFFLINE', "see the broker's output, and `kaska log verify` on its directory"],
   ['DELIVERY_TIMEOUT', 'the message may or may not have arrived'],
   ['DATA_DIRECTORY_LOCKED', 'stop the other broker, or give this one another --data directory'],
-  ['ADDRESS_IN_USE', 'give another one with --port, or stop the program that listens there'],
 ])
 
 /** The one line for an error, without its end. */

@@ -104,11 +104,18 @@ async function subscribe(
   await client.subscribe(topics)
   await Promise.all(
     partitions.map(async ({ topic, partition }) => {
-      const entry = await place(client, topic, partition, range, options, terminal)
+      const entry = isFromNowOn(range, options)
+        ? { topic, partition, until: undefined, waits: true }
+        : await place(client, topic, partition, range, options, terminal)
       plan.get(topic)?.set(partition, entry)
     }),
   )
   return plan
+}
+
+/** Is all that is asked for what comes from now on? That is where a subscription begins by itself. */
+function isFromNowOn({ from, to }: OffsetRange, { as, exit }: ConsumeOptions): boolean {
+  return from.kind === 'end' && from.count === 0 && to === undefined && !exit && as === undefined
 }
 
 /** Seeks one partition. */

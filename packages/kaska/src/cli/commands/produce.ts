@@ -108,7 +108,8 @@ function jsonParser(topic: string, options: ProduceOptions): ParseLine {
       key: parsed.key,
       value: parsed.value,
       headers: parsed.headers,
-      ...(parsed.timestamp === undefined ? {} : { timestamp: parsed.timestamp }),
+      // A message that came without one shows -1.
+      ...((parsed.timestamp ?? -1) < 0 ? {} : { timestamp: parsed.timestamp }),
       ...(partition === undefined ? {} : { partition }),
     }
     return { topic: target, message, bytes: line.length }

@@ -1,8 +1,8 @@
 /** `kaska serve`: starts the broker, says when it is ready, and stops it when it is told to. */
 import type { Command } from 'commander'
-import { type Broker, createBroker } from '../../broker.ts'
+import { createBroker } from '../../broker.ts'
 import type { Terminal } from '../../host/terminal.ts'
-import { UsageError } from '../failure.ts'
+import { oneLine, UsageError } from '../failure.ts'
 import type { TopicSpec } from '../values.ts'
 
 interface ServeOptions {
@@ -29,7 +29,7 @@ export async function serve(command: Command, terminal: Terminal, version: strin
     sync: options.sync,
     ...(options.memoryBytes === undefined ? {} : { memoryBytesMax: options.memoryBytes }),
     topics: options.topic ?? [],
-    report: (line) => terminal.say(line),
+    report: (line) => terminal.say(oneLine(line)),
   })
   try {
     const { url } = await broker.listen({ host: options.host, port: options.port })
@@ -39,14 +39,10 @@ export async function serve(command: Command, terminal: Terminal, version: strin
     // A broker does not stop because nobody listens to what it prints.
     await terminal.output.send().catch(() => {})
     await aborted(stop)
+    if (terminal.isWatched) terminal.say('Stopping; once more ends it at once.')
   } finally {
-    await close(broker, terminal)
+    await broker.close()
   }
-}
-
-async function close(broker: Broker, terminal: Terminal): Promise<void> {
-  if (terminal.isWatched) terminal.say('Stopping.')
-  await broker.close()
 }
 
 /** `--memory` and `--data` exclude each other; where both are given, the stronger source counts. */
