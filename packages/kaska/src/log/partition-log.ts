@@ -18,6 +18,7 @@ import {
   type BatchHeader,
   type Chunks,
   ClosedError,
+  DiskFullError,
   type MessageBatch,
   OffsetOutOfRangeError,
   PartitionOfflineError,
@@ -103,7 +104,10 @@ export class PartitionLog implements Checkpointed {
   #checkpointing: Promise<void> | undefined
   #needsCheckpoint = false
 
-  /** Opens and recovers. Damage does not throw: the log comes up with `offline` set. */
+  /**
+   * Opens and recovers. Damage does not throw: the log comes up with `offline` set. Rejects with
+   * DiskFullError where there is no space to move a torn tail aside.
+   */
   static async open(options: PartitionLogOptions): Promise<PartitionLog> {
     const { directory, config, shared } = options
     let recovered: RecoveredLog
@@ -111,6 +115,8 @@ export class PartitionLog implements Checkpointed {
       recovered = await recoverLog(directory, config, shared)
     } catch (error) {
       if (!(error instanceof DiskError)) throw error
+      // Nothing is wrong with the log: whoever tries again will find space some time.
+      if (error.kind === 'full') throw new DiskFullError(error.message, { cause: error })
       recovered = unreadable(`it cannot be opened: ${error.message}`)
       const text = `${directory} is offline: ${recovered.offline}`
       shared.report({ kind: 'offline', directory, text })

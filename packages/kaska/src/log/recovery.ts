@@ -32,7 +32,7 @@
  */
 import type { BatchHeader } from '@kaska/protocol'
 import { type Checkpoint, checkpointName, decodeCheckpoint, readFile } from './checkpoint-file.ts'
-import type { DiskFile } from './disk.ts'
+import { DiskError, type DiskFile } from './disk.ts'
 import type { LogConfig, LogShared } from './log-config.ts'
 import { ProducerState } from './producer-state.ts'
 import { parentOf, Segment, segmentBaseOf } from './segment.ts'
@@ -166,7 +166,7 @@ class Recovery implements RecoveredLog {
       return
     }
     if (!this.wasChecked) return
-    if (this.#shared.syncMode === 'always') await this.#secure(first, from)
+    if (this.#shared.syncMode === 'always') await this.#secure(first, from, checkpoint)
     const kept = this.segments.slice(first, last + 1)
     for (const segment of kept) await segment.index.flush().catch(() => {})
   }
@@ -317,8 +317,11 @@ class Recovery implements RecoveredLog {
     return undefined
   }
 
-  /** Writes what was kept once more and syncs it; see the head. */
-  async #secure(first: number, from: number): Promise<void> {
+  /**
+   * Writes what was kept once more and syncs it; see the head. Where that fails, only what lies before
+   * the checkpoint is known to be on the disk, and served.
+   */
+  async #secure(first: number, from: number, checkpoint: Checkpoint | undefined): Promise<void> {
     const { files, disk, syncQueue } = this.#shared
     try {
       for (const [index, segment] of this.segments.slice(first).entries()) {
@@ -344,6 +347,9 @@ class Recovery implements RecoveredLog {
       // The process that made the directory may have been killed before it synced the name.
       await disk.syncDirectory(parentOf(this.#directory))
     } catch (error) {
+      if (error instanceof DiskError && error.kind === 'full') throw error
+      this.endOffset = checkpoint?.offset ?? (this.segments[first] as Segment).baseOffset
+      this.lastEpoch = checkpoint?.lastEpoch ?? -1
       this.#goOffline(`what was recovered could not be made durable: ${(error as Error).message}`)
     }
   }

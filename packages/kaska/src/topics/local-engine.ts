@@ -18,6 +18,7 @@ import {
   InvalidMessageError,
   logAppendTimeBit,
   type OffsetBounds,
+  PartitionOfflineError,
   type PollPart,
   type PollRequest,
   type PollResult,
@@ -238,7 +239,9 @@ export class LocalEngine implements Engine {
 
   async offsets(topic: TopicId, partition: number, context: RequestContext): Promise<OffsetBounds> {
     this.#enter(context)
-    const { startOffset, endOffset } = await this.#partitionOf(topic, partition).open()
+    const { startOffset, endOffset, offline } = await this.#partitionOf(topic, partition).open()
+    // Nothing of it can be read: it would look like an empty one.
+    if (offline !== undefined && endOffset === 0) throw new PartitionOfflineError(offline)
     return { startOffset, endOffset }
   }
 

@@ -168,6 +168,10 @@ export class Poll implements PartitionWaiter {
         const log = partition?.log
         if (partition?.ended !== undefined) throw partition.ended
         if (partition === undefined || log === undefined) throw target.failure
+        // What lies behind its end may be there again once it is online: nothing was cut back.
+        if (log.offline !== undefined && part.offset > log.endOffset) {
+          throw new PartitionOfflineError(log.offline)
+        }
         const { lastEpoch } = part
         if (lastEpoch !== undefined && lastEpoch !== log.lastEpoch) {
           await checkTruncation(log, part, lastEpoch)
