@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { connect } from '@kaska/client'
+import { batchHeaderBytes, RecordsBuilder } from '@kaska/protocol'
 import { startBroker } from '../src/testing.ts'
 import { startCountingProxy } from './counting-proxy.ts'
 
@@ -16,8 +17,12 @@ const topic = 'orders'
  * 11 and Fetch 16 (topic ids) without tagged fields, a client id of 5 characters.
  */
 function kafkaBytes(count: number, valueBytes: number) {
-  const record = 8 + valueBytes
-  const records = 61 + (count === 1 ? record - 1 : count * record)
+  const builder = new RecordsBuilder()
+  const value = new Uint8Array(valueBytes)
+  for (let index = 0; index < count; index++) {
+    builder.append({ key: null, value, headers: [], timestamp: 0 })
+  }
+  const records = batchHeaderBytes + builder.length
   const header = 4 + 2 + 2 + 4 + (2 + 5) + 1
   const name = 1 + topic.length
   const produce = header + 1 + 2 + 4 + 1 + name + 1 + 4 + 2 + records + 1 + 1 + 1
