@@ -26,6 +26,8 @@ export class OutgoingBatch {
   /** The one that it was last sent with. */
   sentSequence = -1
   isUnderWay = false
+  /** In the log; it keeps its place in the row while one before it is not acknowledged. */
+  isAcknowledged = false
   /** Was it given up? It is forgotten once no answer is awaited. */
   isExpired = false
   /** Was it sent without an answer? Then it may be in the log. */

@@ -32,7 +32,7 @@ export class PartitionSender {
   readonly partition: number
   /** Batches that were not sent yet. */
   readonly queue = new Fifo<OutgoingBatch>()
-  /** Batches that were sent at least once, in the order of their numbers. */
+  /** Batches that were sent at least once, in the order of their numbers; see `acknowledge`. */
   readonly unacknowledged: OutgoingBatch[] = []
   phase: 'sending' | 'draining' | 'resending' = 'sending'
   underWayCount = 0
@@ -54,7 +54,7 @@ export class PartitionSender {
     if (this.phase === 'draining') return undefined
     if (this.phase === 'resending') {
       if (this.underWayCount >= unacknowledgedMax) return undefined
-      const failed = this.unacknowledged.find(({ isUnderWay }) => !isUnderWay)
+      const failed = this.unacknowledged.find(isFailed)
       if (failed !== undefined) return failed
       this.phase = 'sending'
     }
@@ -82,7 +82,7 @@ export class PartitionSender {
     batch.sentSequence = batch.sequence
     batch.isUnderWay = true
     this.underWayCount++
-    if (this.phase === 'resending' && !this.unacknowledged.some(({ isUnderWay }) => !isUnderWay)) {
+    if (this.phase === 'resending' && !this.unacknowledged.some(isFailed)) {
       this.phase = 'sending'
     }
   }
@@ -93,10 +93,20 @@ export class PartitionSender {
     this.underWayCount--
   }
 
-  /** Takes a batch out that was acknowledged, refused or given up. */
+  /**
+   * The batch is in the log. It takes up room until all before it are: the partition remembers the
+   * newest five of a producer, so one that has more behind it would not be known when it is sent again.
+   */
+  acknowledge(batch: OutgoingBatch): void {
+    batch.isAcknowledged = true
+    this.#advance()
+  }
+
+  /** Takes a batch out that was given up. */
   remove(batch: OutgoingBatch): void {
     const index = this.unacknowledged.indexOf(batch)
     if (index !== -1) this.unacknowledged.splice(index, 1)
+    this.#advance()
   }
 
   /** Takes a batch out that is not in the log: rule 1. */
@@ -105,6 +115,7 @@ export class PartitionSender {
     if (index === -1) return
     this.unacknowledged.splice(index, 1)
     this.#number(batch.sequence, index)
+    this.#advance()
   }
 
   /** Puts two in the place of one. */
@@ -116,7 +127,8 @@ export class PartitionSender {
 
   /** All batches that are left, in order; the sender is done after that. */
   takeAll(): OutgoingBatch[] {
-    const batches = [...this.unacknowledged.splice(0), ...this.queue]
+    const sent = this.unacknowledged.splice(0).filter(({ isAcknowledged }) => !isAcknowledged)
+    const batches = [...sent, ...this.queue]
     this.queue.clear()
     return batches
   }
@@ -124,7 +136,15 @@ export class PartitionSender {
   /** A new producer's numbers begin at 0. */
   #restart(identity: ProducerIdentity): void {
     this.identity = identity
+    // Those that are in the log have their numbers under the producer before.
+    const rest = this.unacknowledged.filter(({ isAcknowledged }) => !isAcknowledged)
+    this.unacknowledged.splice(0, this.unacknowledged.length, ...rest)
     this.#number(0, 0)
+  }
+
+  /** The first one is always one that is waited for. */
+  #advance(): void {
+    while (this.unacknowledged[0]?.isAcknowledged) this.unacknowledged.shift()
   }
 
   #number(sequence: number, fromIndex: number): void {
@@ -135,4 +155,8 @@ export class PartitionSender {
     }
     this.#nextSequence = next
   }
+}
+
+function isFailed({ isAcknowledged, isUnderWay }: OutgoingBatch): boolean {
+  return !isUnderWay && !isAcknowledged
 }

@@ -426,7 +426,7 @@ export class Producer {
     sender.answered(batch)
     if (result.error === undefined) {
       sender.failureCount = 0
-      sender.remove(batch)
+      sender.acknowledge(batch)
       batch.resolve(result.baseOffset, result.appendTimestamp)
       this.forget(batch)
     } else if (this.#closed === undefined) {
@@ -509,7 +509,7 @@ export class Producer {
 
   #resend(sender: PartitionSender): void {
     for (const batch of [...sender.unacknowledged]) {
-      if (!batch.isExpired) continue
+      if (!batch.isExpired || batch.isAcknowledged) continue
       if (batch.isFateUnknown) sender.remove(batch)
       else sender.removeRefused(batch)
     }
