@@ -7,6 +7,7 @@ export interface BrokerUrl {
   readonly scheme: 'kaska' | 'kaskas' | 'ws' | 'wss'
   /** A name or an address; one of version 6 without its brackets. */
   readonly host: string
+  /** Of `kaska://` and `kaskas://`; a WebSocket takes the URL as it is. */
   readonly port: number
   readonly href: string
 }

@@ -492,3 +492,57 @@ test('a quiet topic is read while a busy one never ends', async () => {
     if (message?.topic === 'quiet') break
   }
 })
+
+test('an answer for a place that was left meanwhile is thrown away', async () => {
+  const model = await subscribed({ a: 1 })
+  const { client, clock, engine } = model
+  engine.append('a', 0, batchOf(['0', '1', '2', '3']))
+  const poll = engine.poll.bind(engine)
+  engine.delayMs = () => 10
+  // The answer was on its way when it was told to stop.
+  engine.poll = (request, { signal: _, ...context }) => poll(request, context)
+  client.seek('a', 0)
+  const first = client.poll()
+  await clock.advance(5)
+  client.seek('a', 2)
+  assert.equal(textOf(await model.run(first)), '2')
+  assert.deepEqual(await pollAll(model), ['3'])
+})
+
+test('when nobody waits any more, the request that waits at the broker is called off', async () => {
+  const model = await subscribed({ a: 1 })
+  const { client, clock, engine } = model
+  const signals: (AbortSignal | undefined)[] = []
+  const poll = engine.poll.bind(engine)
+  engine.poll = (request, context) => {
+    signals.push(context.signal)
+    return poll(request, context)
+  }
+  const controller = new AbortController()
+  const both = [client.poll({ signal: controller.signal }), client.poll({ timeoutMs: 50 })]
+  const isAborted = assert.rejects(both[0] as Promise<unknown>, { name: 'AbortError' })
+  await clock.advance(10)
+  controller.abort()
+  await isAborted
+  assert.deepEqual(
+    signals.map((signal) => signal?.aborted),
+    [false],
+    'one waits still',
+  )
+  await clock.advance(100)
+  assert.equal(await both[1], undefined)
+  assert.deepEqual(
+    signals.map((signal) => signal?.aborted),
+    [true],
+  )
+  const stream = client.messages()
+  const next = stream.next()
+  next.catch(() => {})
+  await clock.advance(10)
+  client.unsubscribe()
+  await assert.rejects(next, NotSubscribedError)
+  assert.deepEqual(
+    signals.map((signal) => signal?.aborted),
+    [true, true],
+  )
+})
