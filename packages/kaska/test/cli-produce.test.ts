@@ -228,3 +228,37 @@ test('a large stream goes through in bounded memory, in order', {
     [`${count - 2}=${count - 2}`, `${count - 1}=${count - 1}`, ''],
   )
 })
+
+test('a broker that does not answer holds up the reading: memory stays bounded', {
+  skip: process.platform === 'win32' && 'a process is stopped by a signal',
+}, async () => {
+  await using slow = await ServeProcess.start(['--topic', 'orders'])
+  const child = slow.start(['produce', 'orders'])
+  const ended = result(child)
+  child.stdin?.write('it is connected\n')
+  while ((await slow.run(['offset', 'end', 'orders'])).stdout !== '1\n');
+  slow.child.kill('SIGSTOP')
+
+  const lines = Buffer.from(`${'y'.repeat(999)}\n`.repeat(1000))
+  let chunks = 0
+  const feed = async (): Promise<void> => {
+    while (chunks < 100) {
+      chunks++
+      if (child.stdin?.write(lines) === false) await once(child.stdin, 'drain')
+    }
+    child.stdin?.end()
+  }
+  const fed = feed()
+  // Until nothing more was taken for half a second.
+  let before = -1
+  while (before !== chunks) {
+    before = chunks
+    await new Promise((resolve) => setTimeout(resolve, 500))
+  }
+  assert.ok(chunks < 50, `${chunks} MB were taken`)
+
+  slow.child.kill('SIGCONT')
+  await fed
+  assert.deepEqual(await ended.then(({ code, stderr }) => [code, stderr]), [0, ''])
+  assert.equal((await slow.run(['offset', 'end', 'orders'])).stdout, '100001\n')
+})

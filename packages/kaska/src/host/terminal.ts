@@ -38,6 +38,11 @@ export class Terminal {
     return process.stdout.isTTY === true
   }
 
+  /** Does a person type standard input? */
+  get isInputTyped(): boolean {
+    return process.stdin.isTTY === true
+  }
+
   /** Writes a line to standard error. */
   say(line: string): void {
     this.write(`${line}\n`)

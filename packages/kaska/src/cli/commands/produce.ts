@@ -129,6 +129,7 @@ async function sendLines(parse: ParseLine, sender: Sender, terminal: Terminal): 
   try {
     for await (const chunk of terminal.input(terminal.stopSignal())) {
       await take(splitter.push(chunk))
+      if (!terminal.isInputTyped) sender.showProgress()
       if (sender.hasFailed) return
     }
     await take(splitter.finish())
@@ -193,6 +194,9 @@ class Sender {
         this.#wake = resolve
       })
     }
+  }
+
+  showProgress(): void {
     this.#progress.show(this.#sent, this.#sentBytes)
   }
 
