@@ -6,7 +6,7 @@
  *
  *   magic "KSKC", format uint8 (1), CRC-32C uint32 of all that follows, then big-endian:
  *   startOffset, segmentBase, position, offset int64; maxTimestamp, maxTimestampOffset, segmentTime
- *   int64; lastEpoch int32; producer count uint32, and per producer: id int64, epoch int16, lastSeen
+ *   int64; lastEpoch int32; producer count uint32, and per producer: id int64, epoch int16, age
  *   int64, batch count uint8, and per batch: first and last sequence int32, base and last offset and timestamp
  *   int64
  */
@@ -44,10 +44,12 @@ const producerBatchBytes = 4 + 4 + 8 + 8 + 8
 /** 10,000 producers take 1.8 MB: whatever is larger is not a checkpoint. */
 const bytesMax = 4 * 1024 * 1024
 
+/** `producersNow`: the time in which `ProducerEntry.lastSeen` is, which no other process shares. */
 export function encodeCheckpoint(
   checkpoint: Checkpoint,
   producers: ProducerState,
   crc32c: Crc32c,
+  producersNow = 0,
 ): Uint8Array {
   let length = fixedBytes
   for (const [, entry] of producers.entries()) {
@@ -64,7 +66,7 @@ export function encodeCheckpoint(
   for (const [producerId, entry] of producers.entries()) {
     cursor.setI64(producerId)
     cursor.setI16(entry.epoch)
-    cursor.setI64(entry.lastSeen)
+    cursor.setI64(Math.max(0, producersNow - entry.lastSeen))
     cursor.setU8(entry.batches.length)
     for (const batch of entry.batches) {
       cursor.setI32(batch.firstSequence)
@@ -83,6 +85,7 @@ export function encodeCheckpoint(
 export function decodeCheckpoint(
   bytes: Uint8Array,
   crc32c: Crc32c,
+  producersNow = 0,
 ): { checkpoint: Checkpoint; producers: Map<number, ProducerEntry> } | undefined {
   if (bytes.length < fixedBytes) return undefined
   const cursor = new Cursor(bytes)
@@ -104,7 +107,7 @@ export function decodeCheckpoint(
     if (cursor.bytesLeft < producerBytes) return undefined
     const producerId = cursor.i64()
     const epoch = cursor.i16()
-    const lastSeen = cursor.i64()
+    const lastSeen = producersNow - cursor.i64()
     const batchCount = cursor.u8()
     if (batchCount === 0 || cursor.bytesLeft < batchCount * producerBatchBytes) return undefined
     const batches: ProducerBatch[] = []

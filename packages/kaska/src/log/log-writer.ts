@@ -313,7 +313,9 @@ export class LogWriter {
       lastEpoch: leaderEpoch,
     }
     const producerBefore =
-      batch.producerId < 0 ? undefined : this.producers.append(header, offset, now)
+      batch.producerId < 0
+        ? undefined
+        : this.producers.append(header, offset, Math.floor(clock.monotonic()))
     this.#pending.push({
       batch: new TailBatch(header, headerBytes, batch.records, batch.recordsLength),
       segment,

@@ -383,7 +383,8 @@ export class PartitionLog implements Checkpointed {
     const { rewinds } = writer
     this.#needsCheckpoint = false
     writer.startCheckpoint()
-    writer.producers.expire(clock.now())
+    const producersNow = Math.floor(clock.monotonic())
+    writer.producers.expire(producersNow)
     const checkpoint = {
       startOffset: this.#startOffset,
       segmentBase: segment.baseOffset,
@@ -394,7 +395,7 @@ export class PartitionLog implements Checkpointed {
       segmentTime: segment.time,
       lastEpoch,
     }
-    const bytes = encodeCheckpoint(checkpoint, writer.producers, crc32c)
+    const bytes = encodeCheckpoint(checkpoint, writer.producers, crc32c, producersNow)
     try {
       await writer.flush()
       if (rewinds !== writer.rewinds) {

@@ -13,7 +13,8 @@
  * Sequences count records, 0 to 2^31 - 1 and then 0 again. Kafka takes any first sequence from an
  * unknown id; here it is an error, since a batch whose predecessor was refused (a full disk) would else
  * slip in before it. Producers are forgotten 24 hours after their last batch, and the longest unused
- * ones beyond a number.
+ * ones beyond a number. These hours are those of running brokers: a wall clock that jumps must not make
+ * a broker forget a producer that is about to send a batch again.
  */
 import { OutOfOrderSequenceError, ProducerFencedError, UnknownProducerError } from '@kaska/protocol'
 
@@ -30,7 +31,7 @@ export interface ProducerBatch {
 /** What is known of one producer; replaced, never changed. */
 export interface ProducerEntry {
   readonly epoch: number
-  /** Wall time of its last batch. */
+  /** The clock's monotonic time of its last batch, whole milliseconds; negative: before this start. */
   readonly lastSeen: number
   /** At least one, at most five, in order. */
   readonly batches: readonly ProducerBatch[]

@@ -125,7 +125,7 @@ class Recovery implements RecoveredLog {
   async #readCheckpoint(): Promise<Checkpoint | undefined> {
     const { disk, crc32c } = this.#shared
     const bytes = await readFile(disk, `${this.#directory}/${checkpointName}`)
-    const decoded = bytes && decodeCheckpoint(bytes, crc32c)
+    const decoded = bytes && decodeCheckpoint(bytes, crc32c, Math.floor(clock.monotonic()))
     if (decoded === undefined) return undefined
     for (const [producerId, entry] of decoded.producers) this.producers.load(producerId, entry)
     return decoded.checkpoint
@@ -235,7 +235,8 @@ class Recovery implements RecoveredLog {
       this.maxTimestampOffset = lastOffset
     }
     if (header.producerId >= 0) {
-      this.producers.append(header, header.baseOffset, this.#shared.clock.now())
+      const producersNow = Math.floor(this.#shared.clock.monotonic())
+      this.producers.append(header, header.baseOffset, producersNow)
     }
     const time = {
       timestamp: this.maxTimestamp,
