@@ -509,12 +509,16 @@ export class Producer {
 
   #resend(sender: PartitionSender): void {
     for (const batch of [...sender.unacknowledged]) {
-      if (!batch.isExpired || batch.isAcknowledged) continue
-      if (batch.isFateUnknown) sender.remove(batch)
-      else sender.removeRefused(batch)
+      if (batch.isExpired && !batch.isAcknowledged) this.#drop(batch)
     }
     sender.phase = sender.unacknowledged.length === 0 ? 'sending' : 'resending'
     this.#wake(sender)
+  }
+
+  /** Takes a batch that was given up out of its row. */
+  #drop(batch: OutgoingBatch): void {
+    if (batch.isFateUnknown) batch.sender.remove(batch)
+    else batch.sender.removeRefused(batch)
   }
 
   /** Asks for a producer id, until there is one or nobody waits any more. */
@@ -537,7 +541,8 @@ export class Producer {
       }
     }
     this.#isIntroducing = false
-    this.#flush()
+    // Without an id nothing can be sent: whoever comes next asks for one again.
+    if (this.#identity !== undefined) this.#flush()
   }
 
   /** There is no producer id to be had: what was never sent fails. */
@@ -564,6 +569,7 @@ export class Producer {
       batch.isExpired = true
       batch.reject(this.#timeout(batch.lastError))
       this.forget(batch)
+      if (!batch.isUnderWay && batch.sender.phase === 'resending') this.#drop(batch)
       // It leaves the queue when its turn comes.
       this.#wake(batch.sender)
     }

@@ -10,7 +10,19 @@ export interface SocketAddress {
 }
 
 /** TLS as Node knows it: `ca`, `cert`, `key`, `servername`, `rejectUnauthorized`, ... */
-export type TlsOptions = tls.ConnectionOptions
+export interface TlsOptions {
+  /** Whom to trust, instead of those whom Node trusts: certificates as PEM. */
+  readonly ca?: string | string[]
+  /** The client's own certificate and its key, as PEM. */
+  readonly cert?: string
+  readonly key?: string
+  readonly passphrase?: string
+  /** The name that the broker's certificate has to have; the URL's host unless said. */
+  readonly servername?: string
+  /** False trusts anybody. */
+  readonly rejectUnauthorized?: boolean
+  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3'
+}
 
 /** Connections over TCP. The receiver says where the bytes land (contract 11). */
 export function createTcpDialer({ host, port }: SocketAddress): Dialer {

@@ -1,0 +1,22 @@
+/**
+ * A key and its certificate for `localhost`, signed by itself, valid until 2120: for tests of TLS and
+ * for nothing else. Everybody knows the key.
+ */
+export const certificate = `-----BEGIN CERTIFICATE-----
+MIIBYzCCAQqgAwIBAgIBATAKBggqhkjOPQQDAjAUMRIwEAYDVQQDDAlsb2NhbGhv
+c3QwIBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAxMDEwMDAwMDBaMBQxEjAQBgNVBAMM
+CWxvY2FsaG9zdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABMyPrHJ+IlCPIQm+
+Do7/2rDhAOpON+Pgj3GAEEMBszqAQUjcK1M7jafU2wrTa3V06l8UuPy9mTqXVyAK
+rIOo3rKjSzBJMBoGA1UdEQQTMBGCCWxvY2FsaG9zdIcEfwAAATAMBgNVHRMEBTAD
+AQH/MB0GA1UdDgQWBBRBArUjR7ai4CSXmkFOZv7HrKH7mTAKBggqhkjOPQQDAgNH
+ADBEAiBp90S/BVZNkOaSq7uf8xfR1q8IoDmvFBuA6c5EMMaeCwIgchcFDY/hWpeB
+uiobG8Rq537QsNDOZ3IHCpNeYHAZaxs=
+-----END CERTIFICATE-----
+`
+
+export const privateKey = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgH2iOvjFCQox6fM8c
+7XGgRAXQ7cdcmLXPslb1HdIoObihRANCAATMj6xyfiJQjyEJvg6O/9qw4QDqTjfj
+4I9xgBBDAbM6gEFI3CtTO42n1NsK02t1dOpfFLj8vZk6l1cgCqyDqN6y
+-----END PRIVATE KEY-----
+`
