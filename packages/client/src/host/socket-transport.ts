@@ -9,7 +9,7 @@ export interface SocketAddress {
   readonly port: number
 }
 
-/** TLS as Node knows it: `ca`, `cert`, `key`, `servername`, `rejectUnauthorized`, ... */
+/** What can be set of Node's TLS. Spelled out, so that the declarations need no types of Node. */
 export interface TlsOptions {
   /** Whom to trust, instead of those whom Node trusts: certificates as PEM. */
   readonly ca?: string | string[]
