@@ -551,6 +551,8 @@ export class Producer {
       if (batch.sender.identity !== undefined && batch.sequence !== -1) continue
       batch.reject(error)
       batch.isExpired = true
+      // What is sent from now on must not join what nobody waits for.
+      batch.isSealed = true
       this.forget(batch)
       batch.sender.remove(batch)
       this.#wake(batch.sender)
@@ -567,6 +569,8 @@ export class Producer {
         break
       }
       batch.isExpired = true
+      // What is sent from now on must not join what nobody waits for.
+      batch.isSealed = true
       batch.reject(this.#timeout(batch.lastError))
       this.forget(batch)
       if (!batch.isUnderWay && batch.sender.phase === 'resending') this.#drop(batch)
