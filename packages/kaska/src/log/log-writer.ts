@@ -20,6 +20,7 @@ import {
   batchHeaderBytes,
   batchLengthOverhead,
   batchMagic,
+  type Chunks,
   type ClosedError,
   DiskFullError,
   encodeBatchHeader,
@@ -394,12 +395,19 @@ export class LogWriter {
       if (writing === undefined) {
         this.#wrote(group.count)
       } else {
+        // While it is under way nobody may free what it writes, even if all its senders are told that
+        // the log has ended.
+        const release = this.#hold(group.chunks)
         writing.then(
           () => {
             this.#wrote(group.count)
+            release()
             this.#pump()
           },
-          (error) => this.#failed(error, first),
+          (error) => {
+            release()
+            this.#failed(error, first)
+          },
         )
         return
       }
@@ -407,6 +415,14 @@ export class LogWriter {
     this.#isPumping = false
     this.#releaseFiles()
     this.#noteIoEnded()
+  }
+
+  #hold(chunks: Chunks): () => void {
+    const { budget } = this.#shared
+    for (const chunk of chunks) budget.retain(chunk.buffer)
+    return () => {
+      for (const chunk of chunks) budget.releaseBuffer(chunk.buffer)
+    }
   }
 
   /** The views of the pending batches that go to the first one's segment in one write. */

@@ -8,6 +8,11 @@
  *
  * What is kept by reference is counted by its backing ArrayBuffer, once, however many views and
  * holders it has: a view of 10 bytes keeps all of its buffer in memory.
+ *
+ * A buffer that its first holder calls its own is given back to the system when the last holder lets
+ * go, and not when the garbage collector finds it: a broker that receives 1 GB/s would else spend a
+ * third of its time in collections (docs/decisions/0006-freed-buffers.md). So every holder of such a
+ * buffer has to count itself for as long as it may touch it, and every write of it that is under way.
  */
 import assert from 'node:assert/strict'
 import { AppendQueue } from './append-queue.ts'
@@ -21,6 +26,20 @@ export interface Evictable {
 }
 
 const smallBytesMax = 16 * 1024
+
+interface Held {
+  holders: number
+  readonly isOwned: boolean
+}
+
+export interface MemoryBudgetOptions {
+  readonly tailBytesMax?: number
+  /**
+   * Are buffers that somebody owns freed when nobody holds them any more? Not where the disk keeps
+   * what is written to it by reference, uncounted: in memory.
+   */
+  readonly freesOwned?: boolean
+}
 
 interface Waiter {
   readonly bytes: number
@@ -36,15 +55,17 @@ export class MemoryBudget {
   readonly #smallReserve: number
   #reserved = 0
   #retained = 0
-  readonly #buffers = new Map<ArrayBufferLike, number>()
+  readonly #freesOwned: boolean
+  readonly #buffers = new Map<ArrayBufferLike, Held>()
   #evictables = new AppendQueue<Evictable>()
   /** How many entries of `#evictables` have nothing left to give. */
   #stale = 0
   readonly #largeWaiters = new AppendQueue<Waiter>()
   readonly #smallWaiters = new AppendQueue<Waiter>()
 
-  constructor(total: number, options: { readonly tailBytesMax?: number } = {}) {
+  constructor(total: number, options: MemoryBudgetOptions = {}) {
     this.total = total
+    this.#freesOwned = options.freesOwned ?? false
     this.tailBytesMax = options.tailBytesMax ?? total / 2
     this.#smallReserve = Math.min(total / 16, 4 * 1024 * 1024)
   }
@@ -101,23 +122,30 @@ export class MemoryBudget {
     this.#grant()
   }
 
-  /** Counts a buffer that is kept in memory by reference: the first time, and never refused. */
-  retain(buffer: ArrayBufferLike): void {
-    const holders = this.#buffers.get(buffer) ?? 0
-    this.#buffers.set(buffer, holders + 1)
-    if (holders === 0) this.#retained += buffer.byteLength
+  /**
+   * Counts a buffer that is kept in memory by reference: the first time, and never refused. `isOwned`
+   * says, the first time, that nobody but those who are counted here refers to it.
+   */
+  retain(buffer: ArrayBufferLike, isOwned = false): void {
+    const held = this.#buffers.get(buffer)
+    if (held !== undefined) {
+      held.holders++
+      return
+    }
+    this.#buffers.set(buffer, { holders: 1, isOwned })
+    this.#retained += buffer.byteLength
   }
 
   /** The opposite of one `retain`. */
   releaseBuffer(buffer: ArrayBufferLike): void {
-    const holders = this.#buffers.get(buffer)
-    assert(holders !== undefined, 'a buffer was released that nobody holds')
-    if (holders > 1) {
-      this.#buffers.set(buffer, holders - 1)
-      return
-    }
+    const held = this.#buffers.get(buffer)
+    assert(held !== undefined, 'a buffer was released that nobody holds')
+    held.holders--
+    if (held.holders > 0) return
     this.#buffers.delete(buffer)
     this.#retained -= buffer.byteLength
+    // A new, empty buffer takes its memory over, and gives it back at once.
+    if (held.isOwned && this.#freesOwned) (buffer as ArrayBuffer).transfer(0)
     if (this.waiting > 0) this.#grant()
   }
 

@@ -123,7 +123,7 @@ class Recovery implements RecoveredLog {
 
   /** A broken one is no harm: everything is checked then. */
   async #readCheckpoint(): Promise<Checkpoint | undefined> {
-    const { disk, crc32c } = this.#shared
+    const { clock, disk, crc32c } = this.#shared
     const bytes = await readFile(disk, `${this.#directory}/${checkpointName}`)
     const decoded = bytes && decodeCheckpoint(bytes, crc32c, Math.floor(clock.monotonic()))
     if (decoded === undefined) return undefined
