@@ -59,14 +59,20 @@ export class LogReader {
   async read(offset: number, bytesMax: number, signal?: AbortSignal): Promise<StoredBatches> {
     let from = offset
     let bytesWanted = bytesMax
+    // Less than the first batch takes would be read in vain, again and again: so it is waited for.
+    let bytesLeast = reserveBytesMin
     for (;;) {
       signal?.throwIfAborted()
       const segment = this.#segmentOf(from)
       // Behind the last batch of a segment (a gap) the next one goes on.
       if (segment === undefined || from >= this.#writer.highWatermark) return noBatches
-      const result = await this.#readSegment(segment, from, bytesWanted, signal).catch(asOffline)
-      if (typeof result === 'object') return result
-      if (result > 0) bytesWanted = result
+      const wanted = { bytesMax: bytesWanted, bytesLeast }
+      const result = await this.#readSegment(segment, from, wanted, signal).catch(asOffline)
+      if (typeof result === 'object' && 'batches' in result) return result
+      if (typeof result === 'object') {
+        bytesWanted = result.needed
+        bytesLeast = result.needed
+      } else if (result > 0) bytesWanted = result
       else from = this.#endOf(segment)
     }
   }
@@ -144,9 +150,9 @@ export class LogReader {
   async #readSegment(
     segment: Segment,
     offset: number,
-    bytesMax: number,
+    { bytesMax, bytesLeast }: { readonly bytesMax: number; readonly bytesLeast: number },
     signal: AbortSignal | undefined,
-  ): Promise<StoredBatches | number> {
+  ): Promise<StoredBatches | { readonly needed: number } | number> {
     const { budget } = this.#shared
     const open = await this.#open(segment, offset)
     try {
@@ -156,7 +162,7 @@ export class LogReader {
       const slack = resumed === undefined ? this.#indexIntervalBytes() + batchHeaderBytes : 0
       const length = Math.min(size - position, Math.max(bytesMax + slack, readBytesMin))
       if (length <= 0) return 0
-      const reserved = await this.#reserve(length, signal)
+      const reserved = await this.#reserve(length, bytesLeast, signal)
       let isKept = false
       try {
         const buffer = new Uint8Array(reserved)
@@ -167,7 +173,8 @@ export class LogReader {
         }
         const found = this.#parse(segment, position, bytes, size, { offset, bytesMax })
         if (found.batches.length === 0) {
-          if (found.needed > 0 || found.position >= size) return found.needed
+          if (found.needed > 0) return { needed: found.needed }
+          if (found.position >= size) return 0
           // The target lies further on: go on from there.
           this.#remember({ offset, segment, position: found.position })
           if (found.position - position > rebuildBytes) await this.#rebuildIndex(segment)
@@ -235,13 +242,17 @@ export class LogReader {
     return { batches, bytes: total, position: start + at, needed: 0 }
   }
 
-  /** As much as is free, up to what is wanted. */
-  async #reserve(bytes: number, signal: AbortSignal | undefined): Promise<number> {
+  /** As much as is free, up to what is wanted; `bytesLeast` is waited for. */
+  async #reserve(
+    bytes: number,
+    bytesLeast: number,
+    signal: AbortSignal | undefined,
+  ): Promise<number> {
     const { budget } = this.#shared
     if (budget.tryReserve(bytes)) return bytes
-    const less = Math.min(bytes, Math.max(reserveBytesMin, Math.floor(budget.available / 2)))
+    const least = Math.min(bytes, bytesLeast)
+    const less = Math.min(bytes, Math.max(least, Math.floor(budget.available / 2)))
     if (budget.tryReserve(less)) return less
-    const least = Math.min(bytes, reserveBytesMin)
     await budget.reserve(least, signal)
     return least
   }
