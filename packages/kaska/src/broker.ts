@@ -114,7 +114,10 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
   const clock = options.clock ?? nodeClock
   const random = options.random ?? nodeRandom
   const report = options.report ?? (() => {})
-  const budget = new MemoryBudget(checkMemory(options.memoryBytesMax ?? memoryBytesMaxDefault))
+  const budget = new MemoryBudget(checkMemory(options.memoryBytesMax ?? memoryBytesMaxDefault), {
+    // Files copy what is written to them; any other disk may keep it.
+    freesOwned: options.data !== undefined,
+  })
   const directory = await DataDirectory.open({
     disk: await openDisk(options),
     clock,

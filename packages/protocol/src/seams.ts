@@ -40,6 +40,12 @@ export interface Transport {
   /** Bytes given to `write` that have not left yet. */
   readonly unsentBytes: number
   /**
+   * Does nobody but the receiver refer to the buffers of the chunks that it is given? Then it may free
+   * those that hold nothing but a chunk. False unless said: the other side of a pair in memory gives
+   * away views of what it keeps.
+   */
+  readonly givesBuffers?: boolean
+  /**
    * Sends all the views, in order, as one gathered write (contract 12). They must not change until
    * `sent` is called. After the end of the connection it does nothing, and calls `sent` all the same.
    */

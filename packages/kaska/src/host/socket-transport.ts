@@ -20,6 +20,8 @@ class Batch {
 
 export class SocketTransport implements Transport {
   readonly remoteAddress: string
+  /** Node reads each chunk into a buffer of its own, and forgets it. */
+  readonly givesBuffers = true
   readonly #socket: Socket
   #gathered = new Batch()
   #leaving: Batch | undefined

@@ -16,8 +16,9 @@ export interface ByteBudget {
   reserve(bytes: number, signal?: AbortSignal): Promise<void>
   /** Gives reserved bytes back. */
   release(bytes: number): void
-  /** Counts a buffer that is kept; never refused. */
-  retain(buffer: ArrayBufferLike): void
+  /** Counts a buffer that is kept; never refused. `isOwned`: it may be freed when nobody is counted
+   * any more, since nobody else refers to it. Said the first time. */
+  retain(buffer: ArrayBufferLike, isOwned?: boolean): void
   /** The opposite of one `retain`. */
   releaseBuffer(buffer: ArrayBufferLike): void
 }

@@ -16,6 +16,7 @@ import { FrameAssembler } from './frame-assembler.ts'
 export class FrameIntake {
   readonly #budget: ByteBudget
   readonly #granted: () => void
+  readonly #ownsChunks: boolean
   readonly #assembler: FrameAssembler
   /** Chunks that no later frame will have a part of; their count is still to be given back. */
   #consumed: Uint8Array[] = []
@@ -28,10 +29,14 @@ export class FrameIntake {
   /** Bytes that have arrived so far. */
   receivedBytes = 0
 
-  /** `granted` is called when a wait for the budget has ended. */
-  constructor(budget: ByteBudget, frameBytesMax: number, granted: () => void) {
+  /**
+   * `granted` is called when a wait for the budget has ended. `ownsChunks`: nobody else refers to the
+   * buffers in which the chunks arrive.
+   */
+  constructor(budget: ByteBudget, frameBytesMax: number, granted: () => void, ownsChunks = false) {
     this.#budget = budget
     this.#granted = granted
+    this.#ownsChunks = ownsChunks
     this.#assembler = new FrameAssembler(frameBytesMax, (chunk) => this.#consumed.push(chunk))
   }
 
@@ -119,7 +124,7 @@ export class FrameIntake {
       return
     }
     // Counted before the reservation is given back, so that nobody is granted it in between.
-    this.#budget.retain(chunk.buffer)
+    this.#budget.retain(chunk.buffer, this.#ownsChunks && isWholeBuffer(chunk))
     this.#budget.release(chunk.length)
     this.#reserved -= paid
     this.#assembler.push(chunk)
@@ -160,4 +165,11 @@ export class FrameIntake {
     for (const chunk of chunks) this.#budget.releaseBuffer(chunk.buffer)
     chunks.length = 0
   }
+}
+
+/** A small buffer is not worth the call that frees it, nor is one certain to be the chunk's alone. */
+const ownedBytesMin = 4096
+
+function isWholeBuffer(chunk: Uint8Array): boolean {
+  return chunk.length >= ownedBytesMin && chunk.length === chunk.buffer.byteLength
 }

@@ -91,7 +91,9 @@ export class Session implements Receiver {
     this.refs = new TopicRefs(shared.budget, shared.limits.refsMax)
     this.context = { principal: null, clientId: '', address: transport.remoteAddress }
     const { budget, limits, clock } = shared
-    this.#intake = new FrameIntake(budget, limits.frameBytesMax, () => this.#takeFrames())
+    const granted = () => this.#takeFrames()
+    const { givesBuffers = false } = transport
+    this.#intake = new FrameIntake(budget, limits.frameBytesMax, granted, givesBuffers)
     this.#watch = new ProgressWatch(limits, clock.monotonic())
   }
 
