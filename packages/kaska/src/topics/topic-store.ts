@@ -23,6 +23,7 @@ import {
   decodeUtf8,
   InvalidArgumentError,
   noTopicId,
+  PartitionOfflineError,
   type Random,
   TopicExistsError,
   type TopicId,
@@ -155,7 +156,11 @@ export class TopicStore {
   async delete(name: string): Promise<Topic> {
     while (this.#changes.has(name)) await this.#changes.get(name)
     const topic = this.#topics.get(name)
-    if (topic === undefined) throw unknownTopic(name)
+    if (topic === undefined) {
+      // A creation that failed with the log may still be in it, and come back with the next start.
+      if (this.#log.offline !== undefined) throw new PartitionOfflineError(this.#log.offline)
+      throw unknownTopic(name)
+    }
     topic.state = 'deleting'
     await this.#change(topic, encodeDeleted(topic), (isDone) => {
       if (isDone) {
