@@ -3,7 +3,7 @@
  *
  *     npm run sim                           the seeds of seeds.txt, then 100 from 1 on
  *     npm run sim -- --seeds 1000 --from 1  these
- *     npm run sim -- --seed 4711            one, with all that happened in it
+ *     npm run sim -- --seed 4711            one, with all that happened in it; --sends with every send
  */
 import { readFileSync } from 'node:fs'
 import process from 'node:process'
@@ -36,6 +36,7 @@ async function main(): Promise<void> {
       seed: { type: 'string' },
       seeds: { type: 'string' },
       from: { type: 'string', default: '1' },
+      sends: { type: 'boolean', default: false },
     },
   })
   const from = Number(values.from)
@@ -49,7 +50,7 @@ async function main(): Promise<void> {
   const failed: number[] = []
   const totals: Record<string, number> = {}
   for (const seed of chosen) {
-    const outcome = await simulate(seed)
+    const outcome = await simulate(seed, { tracesSends: values.sends })
     if (values.seed !== undefined) {
       process.stdout.write(`${JSON.stringify(outcome.plan, undefined, 2)}\n`)
       process.stdout.write(`${outcome.log.join('\n')}\n`)

@@ -8,7 +8,7 @@
  *      +-----------------------------+
  */
 import assert from 'node:assert/strict'
-import { crc32c } from '@kaska/protocol'
+import { crc32c, type Engine } from '@kaska/protocol'
 import type { Broker } from '../packages/kaska/src/broker.ts'
 import { createBroker } from '../packages/kaska/src/broker.ts'
 import { createCodecs } from '../packages/kaska/src/host/codecs.ts'
@@ -38,6 +38,8 @@ export interface SimulatedBrokerOptions {
   readonly sync: PlannedSync
   /** What the broker reports. */
   readonly report: (line: string) => void
+  /** Called for every send and what came of it, where a run is to be looked at closely. */
+  readonly traceSend: ((line: string) => void) | undefined
 }
 
 /** Far more than any run needs between two starts. */
@@ -92,8 +94,10 @@ export class SimulatedBroker {
         if (process.isAlive) report(line)
       },
     })
+    const { traceSend } = this.#options
+    const { engine } = broker
     const protocol = createNativeProtocol({
-      engine: broker.engine,
+      engine: traceSend === undefined ? engine : tracedEngine(engine, traceSend),
       clock: ownClock,
       budget: new MemoryBudget(16 * 1024 * 1024),
       identity: { software: broker.software, clusterId: broker.clusterId },
@@ -134,4 +138,29 @@ export class SimulatedBroker {
     this.#running = undefined
     return running
   }
+}
+
+function tracedEngine(engine: Engine, trace: (line: string) => void): Engine {
+  const send: Engine['send'] = async (request, context) => {
+    const { parts, producer } = request
+    const what = parts.map(({ baseSequence, batch, partition, topic }) => {
+      const { recordCount } = batch
+      return `${topic}-${partition} sequence ${baseSequence} + ${recordCount}`
+    })
+    const from = `${context.address} producer ${producer?.producerId}/${producer?.producerEpoch}`
+    trace(`send   ${from}: ${what}`)
+    const results = await engine.send(request, context)
+    const ends = results.map((result) =>
+      result.error === undefined ? `at ${result.baseOffset}` : result.error.message,
+    )
+    trace(`result ${from}: ${what}: ${ends}`)
+    return results
+  }
+  return new Proxy(engine, {
+    get: (target, name) => {
+      if (name === 'send') return send
+      const member: unknown = Reflect.get(target, name, target)
+      return typeof member === 'function' ? member.bind(target) : member
+    },
+  })
 }

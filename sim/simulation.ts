@@ -40,12 +40,14 @@ export interface Outcome {
 export interface SimulationOptions {
   /** After so many events a run is given up as a failure. */
   readonly stepsMax?: number
+  /** Notes every send at the broker in the log. */
+  readonly tracesSends?: boolean
 }
 
 export async function simulate(seed: number, options: SimulationOptions = {}): Promise<Outcome> {
   const random = new SeededRandom(seed)
   const plan = planOf(seed, random.fork('plan'))
-  const simulation = new Simulation(plan, random)
+  const simulation = new Simulation(plan, random, options)
   let failure: Error | undefined
   try {
     await simulation.clock.runUntil(simulation.run(), options.stepsMax ?? 3_000_000)
@@ -71,7 +73,7 @@ class Simulation {
   readonly #log: string[] = []
   #isOver = false
 
-  constructor(plan: Plan, random: SeededRandom) {
+  constructor(plan: Plan, random: SeededRandom, options: SimulationOptions) {
     this.#plan = plan
     this.#random = random
     const { clock } = this
@@ -89,6 +91,7 @@ class Simulation {
       network: this.#network,
       sync: plan.sync,
       report: (line) => report(`broker: ${line}`),
+      traceSend: options.tracesSends ? report : undefined,
     })
     this.#nemesis = new Nemesis({
       plan,
