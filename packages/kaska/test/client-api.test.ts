@@ -161,7 +161,7 @@ testBothWays(
       assert.equal(error.code, 'SEND_BATCH')
       assert.deepEqual(error.results[0], { partition: 0, offset: 1, timestamp: 4 })
       for (const index of [1, 2]) {
-        const result = error.results[index]
+        const result: SendBatchError['results'][number] | undefined = error.results[index]
         assert.ok(result !== undefined && 'error' in result)
         assert.equal(result.error.name, 'MessageTooLargeError')
       }
