@@ -33,6 +33,8 @@ export class OutgoingBatch {
   /** Was it sent without an answer? Then it may be in the log. */
   isFateUnknown = false
   lastError: unknown
+  /** The call that it is under way with, where that can be called off. */
+  call: { readonly batches: readonly OutgoingBatch[]; controller: AbortController } | undefined
   #encoded: MessageBatch | undefined
 
   constructor(sender: PartitionSender, deadline: number, group?: BatchGroup) {

@@ -79,6 +79,8 @@ export class Producer {
   #deadlineTimer: Timer | undefined
   #identity: ProducerIdentity | undefined
   #isIntroducing = false
+  /** How many looks at topics are under way, for partitions that were not known. */
+  #looking = 0
   #isScheduled = false
   #underWayBytes = 0
   #isHolding = false
@@ -128,18 +130,15 @@ export class Producer {
       else resolve(outcome)
     }, messages)
     signal?.addEventListener('abort', abort, { once: true })
-    this.#awaitTopic(topicName, {
-      start: (topic) => {
-        if (group.isSettled) return
-        try {
-          this.#addGroup(topic, messages, group)
-        } catch (error) {
-          // No part of it is sent.
-          fail(error)
-        }
-      },
-      reject: fail,
-    })
+    const start = (topic: TopicSender, isFresh: boolean) => {
+      if (group.isSettled) return
+      // A partition that is not there: no part of it is sent.
+      const lost = messages.find((message) => topic.senderOf(message) === undefined)
+      if (lost === undefined) this.#addGroup(topic, messages, group)
+      else if (isFresh) fail(topic.noPartition(lost))
+      else this.#look(topic, { start: (found) => start(found, true), reject: fail })
+    }
+    this.#awaitTopic(topicName, { start: (topic) => start(topic, false), reject: fail })
   }
 
   /** Resolves when nothing is on its way any more. */
@@ -172,11 +171,17 @@ export class Producer {
 
   #add(topic: TopicSender, message: OutgoingMessage): void {
     const { batchBytes } = this.#options
-    let sender: PartitionSender
-    try {
-      sender = topic.senderOf(message)
-    } catch (error) {
-      rejectMessage(message, error)
+    const sender = topic.senderOf(message)
+    if (sender === undefined) {
+      this.#look(topic, {
+        start: (found) => {
+          if (message.isSettled) return
+          if (found.senderOf(message) === undefined)
+            rejectMessage(message, found.noPartition(message))
+          else this.#add(found, message)
+        },
+        reject: (error) => rejectMessage(message, error),
+      })
       return
     }
     let batch = sender.queue.last()
@@ -192,11 +197,10 @@ export class Producer {
     this.#wake(sender)
   }
 
-  /** Throws UnknownPartitionError before anything is added. */
   #addGroup(topic: TopicSender, messages: readonly OutgoingMessage[], group: BatchGroup): void {
     const bySender = new Map<PartitionSender, OutgoingMessage[]>()
     for (const message of messages) {
-      const sender = topic.senderOf(message)
+      const sender = topic.senderOf(message) as PartitionSender
       const own = bySender.get(sender)
       if (own === undefined) bySender.set(sender, [message])
       else own.push(message)
@@ -274,6 +278,39 @@ export class Producer {
       else send.start(topic)
     }
     this.#changed()
+  }
+
+  /** A partition is not known: looks whether the topic has grown, or is another one by now. */
+  #look(topic: TopicSender, send: WaitingSend): void {
+    this.#looking++
+    this.#changed()
+    void this.#options
+      .resolveTopic(topic.name, true)
+      .then(
+        (info) => {
+          if (this.#closed !== undefined) send.reject(this.#closed)
+          else if (info.id !== topic.id) this.#replace(topic, send)
+          else {
+            topic.grow(info.partitions)
+            send.start(topic)
+          }
+        },
+        (error) => send.reject(error instanceof ConnectionError ? this.#timeout(error) : error),
+      )
+      .finally(() => {
+        this.#looking--
+        this.#changed()
+      })
+  }
+
+  /** Another topic has the name: `send` goes there, behind what is on its way to the old one. */
+  #replace(topic: TopicSender, send: WaitingSend): void {
+    if (this.#topics.get(topic.name) === topic) {
+      const isKnown = topic.isGone
+      this.#leave(topic)
+      if (!isKnown) this.#follow(topic)
+    }
+    this.#awaitTopic(topic.name, send)
   }
 
   /** The broker does not know the topic any more. */
@@ -398,7 +435,13 @@ export class Producer {
       }
     })
     this.#underWayBytes += bytes
-    engine.send({ producer, parts }, context).then(
+    // While the connection is in doubt, what is given up is not to leave later on.
+    const isInDoubt = batches.some(({ sender }) => sender.failureCount > 0)
+    const call = isInDoubt ? { batches, controller: new AbortController() } : undefined
+    for (const batch of batches) batch.call = call
+    const callContext =
+      call === undefined ? context : { ...context, signal: call.controller.signal }
+    engine.send({ producer, parts }, callContext).then(
       (results) => {
         this.#underWayBytes -= bytes
         for (let index = 0; index < batches.length; index++) {
@@ -457,7 +500,7 @@ export class Producer {
       this.#renew(sender)
       return
     }
-    if (error instanceof ConnectionError) {
+    if (error instanceof ConnectionError || batch.call?.controller.signal.aborted) {
       batch.isFateUnknown = true
       this.#retry(sender, pauseMsMin)
       return
@@ -571,6 +614,8 @@ export class Producer {
       batch.isExpired = true
       // What is sent from now on must not join what nobody waits for.
       batch.isSealed = true
+      const { call } = batch
+      if (call?.batches.every(({ isExpired }) => isExpired)) call.controller.abort()
       batch.reject(this.#timeout(batch.lastError))
       this.forget(batch)
       if (!batch.isUnderWay && batch.sender.phase === 'resending') this.#drop(batch)
@@ -591,7 +636,7 @@ export class Producer {
   // Idle or not -------------------------------------------------------------------------------------
 
   get #isIdle(): boolean {
-    return this.#batches.size === 0 && this.#waiting.size === 0
+    return this.#batches.size === 0 && this.#waiting.size === 0 && this.#looking === 0
   }
 
   /** While something is on its way, the process is kept running. */

@@ -13,7 +13,7 @@ export class TopicSender {
   readonly producer: Producer
   readonly name: string
   readonly id: TopicId
-  readonly partitions: readonly PartitionSender[]
+  readonly partitions: PartitionSender[]
   /** Was the topic deleted? Its senders wait until no answer is awaited. */
   isGone = false
   #sticky: number
@@ -29,19 +29,27 @@ export class TopicSender {
     this.#sticky = sticky % partitions
   }
 
-  /** By the message's own partition, its key, or in turns. Throws UnknownPartitionError. */
-  senderOf(message: OutgoingMessage): PartitionSender {
+  /** By the message's own partition, its key, or in turns; undefined where it is not known. */
+  senderOf(message: OutgoingMessage): PartitionSender | undefined {
     const { partitions } = this
     const { key, partition } = message
-    if (partition !== -1) {
-      const sender = partitions[partition]
-      if (sender !== undefined) return sender
-      throw new UnknownPartitionError(
-        `the topic '${this.name}' has ${partitions.length} partitions, there is no ${partition}`,
-      )
+    if (partition !== -1) return partitions[partition]
+    return partitions[key === null ? this.#sticky : partitionOfKey(key, partitions.length)]
+  }
+
+  /** What is wrong with a message that no partition takes. */
+  noPartition({ partition }: OutgoingMessage): UnknownPartitionError {
+    const count = this.partitions.length
+    return new UnknownPartitionError(
+      `the topic '${this.name}' has ${count} partitions, there is no ${partition}`,
+    )
+  }
+
+  /** The topic has so many partitions by now. */
+  grow(partitions: number): void {
+    while (this.partitions.length < partitions) {
+      this.partitions.push(new PartitionSender(this, this.partitions.length))
     }
-    const index = key === null ? this.#sticky : partitionOfKey(key, partitions.length)
-    return partitions[index] as PartitionSender
   }
 
   /** A batch has left: messages without a key go to another partition from now on. */
