@@ -143,6 +143,9 @@ export class StateLog {
   }
 
   async close(): Promise<void> {
+    await this.#snapshotting
+    // Much may have come while the last snapshot was written: the next start is to find little.
+    this.#snapshotIfDue()
     this.#isClosing = true
     await this.#snapshotting
     await this.#log.close()
