@@ -1,9 +1,10 @@
-/** What is said: the engine's interface, its errors, the record batch, and the native frames. */
+/** What is said: the engine's interface, its errors, the record batch, the native frames, Kafka's messages. */
 export * from './bytes.ts'
 export * from './compression.ts'
 export * from './crc32c.ts'
 export * from './engine.ts'
 export * from './errors.ts'
+export * as kafka from './kafka/index.ts'
 export * from './memory-transport.ts'
 export * as native from './native/index.ts'
 export * from './partitioner.ts'
