@@ -10,7 +10,10 @@ import { createWebSocketDialer } from './host/web-socket-dialer.ts'
 
 export * from './api.ts'
 
-export interface ConnectOptions extends ClientOptions {}
+export interface ConnectOptions extends ClientOptions {
+  /** Ends the wait for the connection; `connect` then rejects with its reason. */
+  readonly signal?: AbortSignal | undefined
+}
 
 /**
  * A client of the broker at a URL (`ws://127.0.0.1:9092`, `wss://` over TLS), or of a broker in this
@@ -19,10 +22,11 @@ export interface ConnectOptions extends ClientOptions {}
  */
 export async function connect(
   broker: string | InProcessBroker,
-  options: ConnectOptions = {},
+  { signal, ...options }: ConnectOptions = {},
 ): Promise<Client> {
   const host = { ...createWebHost() }
   if (options.codecs !== undefined) host.codecs = options.codecs
+  signal?.throwIfAborted()
   if (typeof broker !== 'string') {
     if (typeof broker?.inProcess !== 'function') {
       throw new InvalidArgumentError('connect takes a URL, or a broker in this page')
@@ -33,5 +37,5 @@ export async function connect(
   if (url.scheme !== 'ws' && url.scheme !== 'wss') {
     throw new InvalidArgumentError('a browser connects over ws:// or wss://')
   }
-  return await createNativeClient(createWebSocketDialer(url.href), options, host)
+  return await createNativeClient(createWebSocketDialer(url.href), options, host, signal)
 }

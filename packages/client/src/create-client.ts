@@ -1,5 +1,6 @@
 /** Makes a client, for whichever host. */
 import type { Engine } from '@kaska/protocol'
+import { abortable } from './abort.ts'
 import { Client } from './client.ts'
 import { type ClientOptions, settingsOf } from './client-options.ts'
 import { NativeEngine } from './native-engine.ts'
@@ -20,11 +21,15 @@ export function createInProcessClient(
   return new Client({ engine: broker.inProcess(), ownsEngine: false, host, settings })
 }
 
-/** A client with a connection of its own, which is there when the promise resolves. */
+/**
+ * A client with a connection of its own, which is there when the promise resolves. Rejects with
+ * ConnectionError, with the signal's reason, ...
+ */
 export async function createNativeClient(
   dialer: Dialer,
   options: ClientOptions,
   host: ClientHost,
+  signal?: AbortSignal,
 ): Promise<Client> {
   const settings = settingsOf(options)
   const engine = new NativeEngine({
@@ -37,7 +42,7 @@ export async function createNativeClient(
   })
   host.keepAlive.hold()
   try {
-    await engine.connect()
+    await abortable(engine.connect(), signal)
   } catch (error) {
     await engine.close()
     throw error

@@ -241,6 +241,10 @@ test('something listens that never answers, or is no broker: connect ends within
   const start = performance.now()
   await assert.rejects(connect(url, { connectTimeoutMs: 300 }), { code: 'CONNECTION' })
   assert.ok(performance.now() - start < 2000)
+  const controller = new AbortController()
+  const given = assert.rejects(connect(url, { signal: controller.signal }), /enough/)
+  controller.abort(new Error('enough'))
+  await given
   answer = `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nX: ${'x'.repeat(100)}\r\n\r\n`
   await assert.rejects(connect(url), { code: 'PROTOCOL' })
   for (const socket of sockets) socket.destroy()

@@ -15,6 +15,8 @@ import { createWebSocketDialer } from './web-socket-dialer.ts'
 export interface ConnectOptions extends ClientOptions {
   /** For `kaskas://`: what Node's `tls.connect` takes (`ca`, `cert`, `key`, `servername`, ...). */
   readonly tls?: TlsOptions | undefined
+  /** Ends the wait for the connection; `connect` then rejects with its reason. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -26,9 +28,10 @@ export async function connect(
   broker: string | InProcessBroker,
   options: ConnectOptions = {},
 ): Promise<Client> {
-  const { tls = {}, ...rest } = options
+  const { signal, tls = {}, ...rest } = options
   const host = { ...createNodeHost() }
   if (rest.codecs !== undefined) host.codecs = rest.codecs
+  signal?.throwIfAborted()
   if (typeof broker !== 'string') {
     if (typeof broker?.inProcess !== 'function') {
       throw new InvalidArgumentError('connect takes a URL, or a broker in this process')
@@ -38,11 +41,11 @@ export async function connect(
   const url = parseBrokerUrl(broker)
   switch (url.scheme) {
     case 'kaska':
-      return await createNativeClient(createTcpDialer(url), rest, host)
+      return await createNativeClient(createTcpDialer(url), rest, host, signal)
     case 'kaskas':
-      return await createNativeClient(createTlsDialer(url, tls), rest, host)
+      return await createNativeClient(createTlsDialer(url, tls), rest, host, signal)
     case 'ws':
     case 'wss':
-      return await createNativeClient(createWebSocketDialer(url.href), rest, host)
+      return await createNativeClient(createWebSocketDialer(url.href), rest, host, signal)
   }
 }
