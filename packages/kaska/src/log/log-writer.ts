@@ -317,8 +317,11 @@ export class LogWriter {
       batch.producerId < 0
         ? undefined
         : this.producers.append(header, offset, Math.floor(clock.monotonic()))
+    const placed = new TailBatch(header, headerBytes, batch.records, batch.recordsLength)
+    // Until it is written: whoever sent it may let go of it at once, and some want no answer.
+    placed.retain(this.#shared.budget)
     this.#pending.push({
-      batch: new TailBatch(header, headerBytes, batch.records, batch.recordsLength),
+      batch: placed,
       segment,
       before,
       after: this.#next,
@@ -454,6 +457,7 @@ export class LogWriter {
       segment.index.note(after.position - length, length, relativeOffset, time, interval)
       segment.size = after.position
       if (this.#events.keepsTail) this.tail.push(batch)
+      batch.release(this.#shared.budget)
       this.#writtenEnd = after.offset
       this.#bytesSinceCheckpoint += length
       if (segment !== this.#unsyncedNewest) this.#noteUnsynced(segment)
@@ -632,6 +636,7 @@ export class LogWriter {
     this.rewinds++
     for (;;) {
       const pending = this.#pending.pop() as Pending
+      pending.batch.release(this.#shared.budget)
       const { header } = pending.batch
       if (header.producerId >= 0) {
         this.producers.restore(header.producerId, pending.producerBefore)
@@ -652,7 +657,11 @@ export class LogWriter {
   }
 
   #rejectAll(error: Error): void {
-    while (this.#pending.pop() !== undefined);
+    for (;;) {
+      const pending = this.#pending.pop()
+      if (pending === undefined) break
+      pending.batch.release(this.#shared.budget)
+    }
     for (;;) {
       const waiting = this.#waiting.shift()
       if (waiting === undefined) break
