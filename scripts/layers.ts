@@ -50,8 +50,9 @@ const layers: Readonly<Record<string, PackageLayers>> = {
       log: [],
       topics: ['log'],
       groups: ['log', 'topics'],
-      // A session is frames in, calls of an `Engine`, frames out: it knows neither files nor topics.
+      // Sessions are frames in, calls of an `Engine`, frames out: they know neither files nor topics.
       native: [],
+      kafka: [],
       // Makes the seams out of Node; knows the interfaces only.
       host: ['log'],
       '': all,

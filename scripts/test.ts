@@ -18,6 +18,7 @@ const patterns = [
   'packages/*/src/**/*.test.ts',
   'packages/*/test/**/*.test.ts',
   'sim/**/*.test.ts',
+  'compat/**/*.test.ts',
   'examples/**/*.test.ts',
   'bench/**/*.test.ts',
   'scripts/**/*.test.ts',
