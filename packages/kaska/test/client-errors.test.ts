@@ -13,7 +13,7 @@ function isA(name: string, code: string): (error: unknown) => true {
   return (error) => {
     const errorClass = Object.entries(api).find(([each]) => each === name)?.[1]
     assert.ok(typeof errorClass === 'function', `${name} is exported`)
-    assert.ok(error instanceof (errorClass as new () => KaskaError), `${error}`)
+    assert.ok(error instanceof (errorClass as unknown as new () => KaskaError), `${error}`)
     assert.ok(error instanceof api.KaskaError)
     assert.deepEqual([error.name, error.code], [name, code])
     assert.ok(error.message.length > 5)
