@@ -3,6 +3,7 @@
  * zlib is loaded when the first compressed batch needs it.
  */
 import { createRequire } from 'node:module'
+import { Readable } from 'node:stream'
 import {
   type Chunks,
   type Codec,
@@ -15,6 +16,7 @@ import {
 type Zlib = typeof import('node:zlib')
 type Expand = (bytes: Uint8Array, options: { maxOutputLength: number }) => Uint8Array
 
+const copyBytes = 64 * 1024
 const gzip = 1
 const zstd = 4
 
@@ -45,8 +47,7 @@ async function* expandInPieces(
   if (compression !== gzip && compression !== zstd) throw noCodecs(compression)
   const zlib = loadZlib()
   const stream = compression === gzip ? zlib.createGunzip() : zlib.createZstdDecompress()
-  for (const chunk of records) stream.write(chunk)
-  stream.end()
+  Readable.from(copiesOf(records), { objectMode: false, highWaterMark: 1 }).pipe(stream)
   let bytes = 0
   try {
     for await (const piece of stream as AsyncIterable<Uint8Array>) {
@@ -59,6 +60,18 @@ async function* expandInPieces(
   }
   if (bytes > bytesMax) {
     throw new InvalidMessageError(`the batch expands to more than ${bytesMax} bytes`)
+  }
+}
+
+/**
+ * Another thread reads what is expanded, and may go on with it for a moment when nobody wants the rest
+ * any more. The received buffers may be freed by then: so it gets copies, of a piece at a time.
+ */
+function* copiesOf(records: Chunks): Iterable<Uint8Array> {
+  for (const chunk of records) {
+    for (let start = 0; start < chunk.length; start += copyBytes) {
+      yield chunk.slice(start, start + copyBytes)
+    }
   }
 }
 

@@ -197,7 +197,7 @@ export class LocalEngine implements Engine {
       if (parts.length === 1 && first !== undefined) {
         return this.#sendPart(first, producer).then((result) => [result])
       }
-      return Promise.all(parts.map((part) => this.#sendPart(part, producer)))
+      return allOf(parts.map((part) => this.#sendPart(part, producer)))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -394,6 +394,12 @@ export class LocalEngine implements Engine {
       this.#options.report(`what the deleted topic ${id} left cannot be removed: ${cause}`)
     }
   }
+}
+
+/** Settles when all have: who asked may let go of the batches' bytes then, and not earlier. */
+async function allOf<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(promises)
+  return Promise.all(promises)
 }
 
 function infoOf({ name, id, partitions }: Topic): TopicInfo {
