@@ -39,7 +39,21 @@ export interface Plan {
   readonly troubleMsMax: number
   readonly troubles: Troubles
   readonly messageBytesMax: number
+  /** How long producers and consumers rest: in slow runs minutes go by, and checkpoints are written. */
+  readonly pace: Pace
+  /** How long the names of groups and of the owners' topics are: long ones make for snapshots. */
+  readonly nameLength: number
 }
+
+export interface Pace {
+  /** The longest pause between two sends of a producer. */
+  readonly producerMsMax: number
+  /** How long the polls wait: one of these. */
+  readonly pollMs: readonly number[]
+}
+
+const fastPace = { pollMs: [0, 5, 50, 500] }
+const slowPace = { pollMs: [500, 5000, 20_000] }
 
 /** Names with what makes names difficult. */
 const topicNames = ['orders', 'payments/eu', 'Ünïcode ✓', '..', 'x'.repeat(300), '\u{feff}bom']
@@ -69,6 +83,7 @@ export function planOf(seed: number, random: SeededRandom): Plan {
     if (!isMixed && kind !== only) return 0
     return random.chance(0.7) || !isMixed ? of : 0
   }
+  const isSlow = random.chance(0.2)
   return {
     seed,
     sync,
@@ -76,8 +91,12 @@ export function planOf(seed: number, random: SeededRandom): Plan {
     producers: random.between(1, 4),
     consumers: random.between(1, 3),
     topicOwners: random.between(0, 2),
-    durationMs: random.between(2000, 20_000),
-    troubleMsMax: random.spread(100, 4000),
+    durationMs: isSlow ? random.between(60_000, 300_000) : random.between(1000, 12_000),
+    troubleMsMax: isSlow ? random.between(5000, 60_000) : random.spread(100, 4000),
+    pace: isSlow
+      ? { ...slowPace, producerMsMax: random.between(500, 5000) }
+      : { ...fastPace, producerMsMax: random.spread(1, 400) },
+    nameLength: random.chance(0.2) ? 16_000 : 0,
     troubles: {
       kill: weight('kill', 3),
       powerCut: sync === 'always' ? weight('powerCut', 3) : 0,

@@ -18,14 +18,14 @@ export interface SimulatedClientOptions {
 /** As `connect` does it: rejects with ConnectionError where no broker answers. */
 export async function connectSimulated(given: SimulatedClientOptions): Promise<Client> {
   const { clock, name, network, random } = given
-  const settings = settingsOf({ ...given.options, clientId: name })
+  const settings = settingsOf({ ...given.options, clientId: name.slice(0, 100) })
   const engine = new NativeEngine({
     dialer: {
       address: 'simulated:9092',
       dial: (receiver, signal) => network.dial(receiver, signal),
     },
     clock,
-    clientId: name,
+    clientId: settings.clientId,
     connectTimeoutMs: settings.connectTimeoutMs,
     receiveBytesMax: settings.receiveBytesMax,
     silenceMsMax: settings.silenceTimeoutMs,

@@ -11,7 +11,7 @@ import type { Client } from '@kaska/client'
 import { CommitChecker } from './checkers/commit-checker.ts'
 import { MessageChecker } from './checkers/message-checker.ts'
 import { TopicChecker } from './checkers/topic-checker.ts'
-import { ManualClock } from './manual-clock.ts'
+import { BudgetExceededError, ManualClock } from './manual-clock.ts'
 import { Nemesis, soundDisk, soundNetwork } from './nemesis.ts'
 import { type Plan, planOf } from './plan.ts'
 import { SeededRandom } from './seeded-random.ts'
@@ -53,6 +53,7 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
     await simulation.clock.runUntil(simulation.run(), options.stepsMax ?? 3_000_000)
   } catch (error) {
     failure = error instanceof Error ? error : new Error(String(error))
+    if (error instanceof BudgetExceededError) failure.message += `; ${simulation.unfinished}`
   }
   return { plan, failure, ...simulation.outcome() }
 }
@@ -72,6 +73,8 @@ class Simulation {
   readonly #consumers: Consumer[] = []
   readonly #log: string[] = []
   #isOver = false
+  /** Who is still at work: to be told when a run does not end. */
+  readonly #atWork = new Set<string>()
 
   constructor(plan: Plan, random: SeededRandom, options: SimulationOptions) {
     this.#plan = plan
@@ -116,7 +119,8 @@ class Simulation {
     const troubles = this.#nemesis.run().finally(() => {
       this.#isOver = true
     })
-    await Promise.all([troubles, ...actors, ...owners.map((owner) => owner.run())])
+    const owning = owners.map((owner, index) => this.#track(`owner-${index}`, owner.run()))
+    await Promise.all([this.#track('nemesis', troubles), ...actors, ...owning])
     for (const owner of owners) await owner.list()
     await this.#check(admin)
     await this.#restart()
@@ -145,18 +149,30 @@ class Simulation {
     return { trace: digest(text), counts, log: this.#log }
   }
 
+  get unfinished(): string {
+    return `still at work: ${[...this.#atWork].join(', ') || 'the checks'}`
+  }
+
+  async #track(name: string, work: Promise<void>): Promise<void> {
+    this.#atWork.add(name)
+    await work
+    this.#atWork.delete(name)
+  }
+
   #producers(): Promise<void>[] {
     return Array.from({ length: this.#plan.producers }, async (_, index) => {
       const name = `producer-${index}`
       const client = await this.#connect(name)
-      await new Producer({
+      const producer = new Producer({
         ...this.#common(name),
         client,
         topics: this.#plan.topics,
         checker: this.#messages,
         messageBytesMax: this.#plan.messageBytesMax,
-      }).run()
-      await client.close()
+        pauseMsMax: this.#plan.pace.producerMsMax,
+      })
+      await this.#track(name, producer.run())
+      await this.#track(`the end of ${name}`, client.close())
     })
   }
 
@@ -166,19 +182,21 @@ class Simulation {
       let connections = 0
       const consumer = new Consumer({
         ...this.#common(name),
+        group: name.padEnd(this.#plan.nameLength, 'x'),
         connect: () => this.#connect(`${name}.${connections++}`),
+        pollMs: this.#plan.pace.pollMs,
         topics: this.#plan.topics,
         messages: this.#messages,
         commits: this.#commits,
       })
       this.#consumers.push(consumer)
-      return consumer.run()
+      return this.#track(name, consumer.run())
     })
   }
 
   #owners(): Promise<TopicOwner[]> {
     const owners = Array.from({ length: this.#plan.topicOwners }, async (_, index) => {
-      const name = `owner-${index}`
+      const name = `owner-${index}`.padEnd(3 * this.#plan.nameLength, 'x')
       const client = await this.#connect(name)
       const topics = new TopicChecker()
       this.#topics.push(topics)

@@ -70,6 +70,9 @@ export class MessageChecker {
   /** By topic and partition: what lies at each offset, as far as anybody knows. */
   readonly #logs = new Map<string, Map<number, string>>()
 
+  /** How many acknowledgements there were. */
+  acknowledgements = 0
+
   /** How many messages ended how. */
   get counts(): Record<SentMessage['state'], number> {
     const counts = { 'under way': 0, acknowledged: 0, refused: 0, unknown: 0 }
@@ -93,6 +96,7 @@ export class MessageChecker {
       throw new Violation(`${keyOf(id)} was sent to ${message.partition}, and is at ${show(place)}`)
     }
     message.state = 'acknowledged'
+    this.acknowledgements++
     this.#place(id, message, place)
   }
 

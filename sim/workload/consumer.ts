@@ -12,12 +12,16 @@ import type { Sleeper } from './sleeper.ts'
 
 export interface ConsumerOptions {
   readonly name: string
+  /** What it commits under; nobody else does. */
+  readonly group: string
   readonly connect: () => Promise<Client>
   readonly clock: Sleeper
   readonly random: SeededRandom
   readonly topics: readonly PlannedTopic[]
   readonly messages: MessageChecker
   readonly commits: CommitChecker
+  /** How long its polls wait: one of these. */
+  readonly pollMs: readonly number[]
   /** The errors that a call may end with, and still the run is sound. */
   readonly isExpected: (error: unknown) => boolean
   readonly isOver: () => boolean
@@ -27,6 +31,7 @@ export class Consumer {
   readonly #options: ConsumerOptions
   readonly #positions: PositionChecker
   readonly #topics: readonly PlannedTopic[]
+  readonly #group: string
   /** The largest offset that was handed to `commit`, by partition: commits only grow. */
   readonly #committed = new Map<string, number>()
 
@@ -34,6 +39,7 @@ export class Consumer {
     this.#options = options
     this.#positions = new PositionChecker(options.name)
     const { random, topics } = options
+    this.#group = options.group
     const some = topics.filter(() => random.chance(0.7))
     this.#topics = some.length > 0 ? some : topics
   }
@@ -93,8 +99,8 @@ export class Consumer {
   }
 
   async #poll(client: Client): Promise<void> {
-    const { messages, random } = this.#options
-    const message = await client.poll({ timeoutMs: random.pick([0, 5, 50, 500]) })
+    const { messages, pollMs, random } = this.#options
+    const message = await client.poll({ timeoutMs: random.pick(pollMs) })
     if (message === undefined) return
     const { topic, partition, offset, value } = message
     this.#positions.handedOut(topic, partition, offset, client.position(topic, partition))
@@ -113,7 +119,8 @@ export class Consumer {
   }
 
   async #commit(client: Client): Promise<void> {
-    const { commits, name: group, random } = this.#options
+    const { commits, random } = this.#options
+    const group = this.#group
     const { name, partitions } = random.pick(this.#topics)
     const partition = random.between(0, partitions - 1)
     const key = commitKey(group, name, partition)
@@ -131,10 +138,10 @@ export class Consumer {
   }
 
   async #readCommitOf(client: Client, topic: string, partition: number) {
-    const { commits, name } = this.#options
-    const key = commitKey(name, topic, partition)
+    const { commits } = this.#options
+    const key = commitKey(this.#group, topic, partition)
     const floor = commits.floorOf(key)
-    const committed = await client.committed(name, topic, partition)
+    const committed = await client.committed(this.#group, topic, partition)
     commits.read(key, committed, floor)
     return committed
   }
@@ -150,5 +157,5 @@ export class Consumer {
 }
 
 function commitKey(group: string, topic: string, partition: number): string {
-  return `${group} ${topic}/${partition}`
+  return `${group.slice(0, 20)} ${topic.slice(0, 20)}/${partition}`
 }

@@ -16,6 +16,7 @@ export interface ProducerOptions {
   readonly topics: readonly PlannedTopic[]
   readonly checker: MessageChecker
   readonly messageBytesMax: number
+  readonly pauseMsMax: number
   /** The errors that a send may end with, and still the run is sound. */
   readonly isExpected: (error: unknown) => boolean
   readonly isOver: () => boolean
@@ -35,8 +36,7 @@ export class Producer {
 
   /** Resolves when the run is over and every send has ended. */
   async run(): Promise<void> {
-    const { clock, random, isOver } = this.#options
-    const pauseMsMax = random.spread(1, 400)
+    const { clock, isOver, pauseMsMax, random } = this.#options
     while (!isOver() && this.#failure === undefined) {
       if (this.#underWay < underWayMax) {
         if (random.chance(0.2)) this.#sendBatch()

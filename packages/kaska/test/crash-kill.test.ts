@@ -13,7 +13,7 @@ for (const sync of ['always', 'os'] as const) {
   test(`kill -9 in a loop loses nothing acknowledged, sync ${sync}`, async (t) => {
     await using directory = await temporaryDirectory()
     const data = directory.path
-    const result = await crashRounds({ data, sync, rounds: 6, lifeMsMax: 500 })
+    const result = await crashRounds({ data, sync, rounds: 6, acknowledgementsMax: 600 })
     t.diagnostic(JSON.stringify(result))
     assert.ok(result.messages.acknowledged > 100)
     assert.ok(result.seen > 100)

@@ -22,8 +22,8 @@ export interface CrashOptions {
   readonly data: string
   readonly sync: 'always' | 'os'
   readonly rounds: number
-  /** The longest life of the broker in a round. */
-  readonly lifeMsMax: number
+  /** A round lasts until so many messages, or fewer, were acknowledged in it. */
+  readonly acknowledgementsMax: number
   readonly seed?: number
   readonly progress?: (line: string) => void
 }
@@ -42,7 +42,7 @@ const topics: readonly PlannedTopic[] = [
 ]
 
 export async function crashRounds(options: CrashOptions): Promise<CrashResult> {
-  const { data, lifeMsMax, progress, rounds, sync } = options
+  const { acknowledgementsMax, data, progress, rounds, sync } = options
   const seed = options.seed ?? process.pid
   const random = new SeededRandom(seed)
   const serve = ['--data', data, '--sync', sync]
@@ -74,13 +74,27 @@ export async function crashRounds(options: CrashOptions): Promise<CrashResult> {
       [0, 1, 2].map(async (index) => {
         const name = `producer-${index}`
         const client = await open(name)
-        const messageBytesMax = index === 0 ? 100_000 : 2000
-        return new Producer({ ...common(name), client, topics, checker: messages, messageBytesMax })
+        return new Producer({
+          ...common(name),
+          client,
+          topics,
+          checker: messages,
+          messageBytesMax: index === 0 ? 100_000 : 2000,
+          pauseMsMax: 20,
+        })
       }),
     )
     const consumers = [0, 1].map((index) => {
       const name = `consumer-${index}`
-      return new Consumer({ ...common(name), connect: () => open(name), topics, messages, commits })
+      return new Consumer({
+        ...common(name),
+        group: name,
+        connect: () => open(name),
+        topics,
+        messages,
+        commits,
+        pollMs: [0, 50, 500],
+      })
     })
     const owner = new TopicOwner({
       ...common('owner'),
@@ -88,17 +102,25 @@ export async function crashRounds(options: CrashOptions): Promise<CrashResult> {
       topics: topicChecker,
     })
     const actors = Promise.all([...producers, ...consumers, owner].map((actor) => actor.run()))
+    let hasFailed = false
     const kills = async (): Promise<void> => {
       for (let round = 1; round <= rounds; round++) {
-        await sleep(random.spread(10, lifeMsMax))
+        // Under load: some way into it, and then at any moment.
+        const until = messages.acknowledgements + random.between(0, acknowledgementsMax)
+        while (messages.acknowledgements < until && !hasFailed) await sleep(1)
+        await sleep(random.between(0, 20))
+        if (hasFailed) return
         await broker.stop('SIGKILL')
         broker = await ServeProcess.start([...serve, '--port', String(port)])
         progress?.(`round ${round}: ${JSON.stringify(messages.counts)}`)
       }
       isOver = true
     }
-    // A violation that an actor finds ends the rounds.
-    await Promise.all([kills(), actors])
+    const working = actors.catch((error: unknown) => {
+      hasFailed = true
+      throw error
+    })
+    await Promise.all([kills(), working])
     await readEverything(admin, topics, messages)
     await owner.list()
     for (const consumer of consumers) await consumer.check(admin)

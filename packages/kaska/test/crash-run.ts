@@ -1,7 +1,7 @@
 /**
  * The long form of crash-kill.test.ts:
  *
- *     npm run crash -- --rounds 200 --sync os --life 2000 --seed 7
+ *     npm run crash -- --rounds 200 --sync os --acknowledgements 5000 --seed 7
  */
 import process from 'node:process'
 import { parseArgs } from 'node:util'
@@ -12,7 +12,7 @@ const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '50' },
     sync: { type: 'string', default: 'always' },
-    life: { type: 'string', default: '1000' },
+    acknowledgements: { type: 'string', default: '1000' },
     seed: { type: 'string' },
   },
 })
@@ -21,7 +21,7 @@ const result = await crashRounds({
   data: directory.path,
   sync: values.sync === 'os' ? 'os' : 'always',
   rounds: Number(values.rounds),
-  lifeMsMax: Number(values.life),
+  acknowledgementsMax: Number(values.acknowledgements),
   ...(values.seed === undefined ? {} : { seed: Number(values.seed) }),
   progress: (line) => process.stdout.write(`${line}\n`),
 })
