@@ -29,6 +29,12 @@ interface Resumption {
   readonly position: number
 }
 
+/** What a read has of the budget, and whether it has entered by the gate of the reads. */
+interface Reserved {
+  readonly bytes: number
+  readonly isGated: boolean
+}
+
 const resumptionsMax = 8
 const readBytesMin = 4096
 /** What a read takes at least, when memory is short: one batch of ordinary size. */
@@ -153,7 +159,6 @@ export class LogReader {
     { bytesMax, bytesLeast }: { readonly bytesMax: number; readonly bytesLeast: number },
     signal: AbortSignal | undefined,
   ): Promise<StoredBatches | { readonly needed: number } | number> {
-    const { budget } = this.#shared
     const open = await this.#open(segment, offset)
     try {
       const size = await sizeOf(segment, open.file)
@@ -165,7 +170,7 @@ export class LogReader {
       const reserved = await this.#reserve(length, bytesLeast, signal)
       let isKept = false
       try {
-        const buffer = new Uint8Array(reserved)
+        const buffer = new Uint8Array(reserved.bytes)
         const bytes = buffer.subarray(0, await open.file.read(position, buffer))
         if (position > 0 && !leadsTo(offset, bytes, size - position)) {
           await this.#rebuildIndex(segment)
@@ -187,10 +192,10 @@ export class LogReader {
         return {
           batches: found.batches,
           bytes: found.bytes,
-          release: () => budget.release(reserved),
+          release: () => this.#release(reserved),
         }
       } finally {
-        if (!isKept) budget.release(reserved)
+        if (!isKept) this.#release(reserved)
       }
     } finally {
       open.release()
@@ -242,19 +247,40 @@ export class LogReader {
     return { batches, bytes: total, position: start + at, needed: 0 }
   }
 
-  /** As much as is free, up to what is wanted; `bytesLeast` is waited for. */
+  /**
+   * As much as is free, up to what is wanted; `bytesLeast` is waited for. Reads enter the budget by
+   * their gate, so that answers which nobody takes cannot fill it all; a short one may go past it,
+   * so that they cannot keep other readers from their messages either.
+   */
   async #reserve(
     bytes: number,
     bytesLeast: number,
     signal: AbortSignal | undefined,
-  ): Promise<number> {
+  ): Promise<Reserved> {
     const { budget } = this.#shared
-    if (budget.tryReserve(bytes)) return bytes
     const least = Math.min(bytes, bytesLeast)
-    const less = Math.min(bytes, Math.max(least, Math.floor(budget.available / 2)))
-    if (budget.tryReserve(less)) return less
-    await budget.reserve(least, signal)
-    return least
+    const free = Math.min(budget.available, budget.reads.free)
+    const less = Math.min(bytes, Math.max(least, Math.floor(free / 2)))
+    for (const wanted of [bytes, less]) {
+      if (!budget.reads.tryEnter(wanted)) continue
+      if (budget.tryReserve(wanted)) return { bytes: wanted, isGated: true }
+      budget.reads.leave(wanted)
+    }
+    const isGated = least > reserveBytesMin
+    if (isGated) await budget.reads.enter(least, signal)
+    try {
+      await budget.reserve(least, signal)
+    } catch (error) {
+      if (isGated) budget.reads.leave(least)
+      throw error
+    }
+    return { bytes: least, isGated }
+  }
+
+  #release({ bytes, isGated }: Reserved): void {
+    const { budget } = this.#shared
+    budget.release(bytes)
+    if (isGated) budget.reads.leave(bytes)
   }
 
   async #offsetIn(

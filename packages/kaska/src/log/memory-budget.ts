@@ -16,6 +16,7 @@
  */
 import assert from 'node:assert/strict'
 import { AppendQueue } from './append-queue.ts'
+import { ByteGate } from './byte-gate.ts'
 
 /** Something that can give memory back: the tail of a log. */
 export interface Evictable {
@@ -52,6 +53,10 @@ export class MemoryBudget {
   readonly total: number
   /** How much of it the tails may fill. */
   readonly tailBytesMax: number
+  /** For reads from the disk: what slow readers do not take leaves the rest of the budget alone. */
+  readonly reads: ByteGate
+  /** For large frames until all of them is there: slow senders leave the rest alone. */
+  readonly largeFrames: ByteGate
   readonly #smallReserve: number
   #reserved = 0
   #retained = 0
@@ -67,6 +72,8 @@ export class MemoryBudget {
     this.total = total
     this.#freesOwned = options.freesOwned ?? false
     this.tailBytesMax = options.tailBytesMax ?? total / 2
+    this.reads = new ByteGate(total / 4)
+    this.largeFrames = new ByteGate(total / 2)
     this.#smallReserve = Math.min(total / 16, 4 * 1024 * 1024)
   }
 
@@ -83,6 +90,11 @@ export class MemoryBudget {
   /** Requests that wait. */
   get waiting(): number {
     return this.#largeWaiters.length + this.#smallWaiters.length
+  }
+
+  /** How many pieces are in the order of eviction, those that are gone already among them. */
+  get evictables(): number {
+    return this.#evictables.length
   }
 
   /** Takes the bytes if they are free, tails evicted as needed, and nobody waits before. */

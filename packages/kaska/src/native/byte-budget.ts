@@ -6,6 +6,13 @@
  * log's tail all hold views of the same buffer.
  */
 export interface ByteBudget {
+  /** To be entered by large frames, with their length, before any of it is reserved; FIFO. */
+  readonly largeFrames: {
+    tryEnter(bytes: number): boolean
+    /** Rejects with the signal's reason. */
+    enter(bytes: number, signal?: AbortSignal): Promise<void>
+    leave(bytes: number): void
+  }
   /** Bytes that may be in use. */
   readonly total: number
   /** Bytes reserved or kept now. */

@@ -3,6 +3,7 @@
  *
  *   chunk arrives -> reserve it -> count its buffer, give the reservation back -> assemble
  *   frame begun   -> reserve what is missing of it -> each further chunk is paid from that
+ *                    (a large one waits for its turn among the large ones first)
  *
  * Where the budget has nothing free the intake waits, and takes nothing on meanwhile: the session
  * pauses its transport. A chunk that arrives all the same is held, uncounted: the one or two that a
@@ -13,6 +14,9 @@ import type { Chunks } from '@kaska/protocol'
 import type { ByteBudget } from './byte-budget.ts'
 import { FrameAssembler } from './frame-assembler.ts'
 
+/** A frame beyond this is large: together they may only have a part of the budget. */
+const largeFrameBytes = 1024 * 1024
+
 export class FrameIntake {
   readonly #budget: ByteBudget
   readonly #granted: () => void
@@ -22,6 +26,8 @@ export class FrameIntake {
   #consumed: Uint8Array[] = []
   /** Reserved for what is missing of the frame under way. */
   #reserved = 0
+  /** The length of the large frame under way, while it is among those let in. */
+  #entered = 0
   /** What arrived while the intake waited. */
   #held: Uint8Array[] = []
   #waiting: AbortController | undefined
@@ -77,6 +83,7 @@ export class FrameIntake {
       this.#reserveMissing()
       return undefined
     }
+    this.#leave()
     if (frame.length === 1 && consumed.length === 1 && frame[0]?.buffer === consumed[0]?.buffer) {
       // The usual case: the frame takes over what counts its only chunk.
       consumed.length = 0
@@ -107,6 +114,7 @@ export class FrameIntake {
     this.#giveBack(this.#consumed)
     this.#budget.release(this.#reserved)
     this.#reserved = 0
+    this.#leave()
   }
 
   #take(chunk: Uint8Array): void {
@@ -117,7 +125,7 @@ export class FrameIntake {
     const paid = Math.min(chunk.length, this.#reserved)
     const extra = chunk.length - paid
     if (extra > 0 && !this.#budget.tryReserve(extra)) {
-      this.#wait(extra, () => {
+      this.#waitForBytes(extra, () => {
         this.#reserved += extra
         this.#take(chunk)
       })
@@ -133,26 +141,60 @@ export class FrameIntake {
   #reserveMissing(): void {
     const wanted = this.#assembler.missing - this.#reserved
     if (wanted <= 0) return
+    const { largeFrames } = this.#budget
+    const length = this.#assembler.frameLength
+    if (length > largeFrameBytes && this.#entered === 0 && !largeFrames.tryEnter(length)) {
+      this.#wait({
+        start: (signal) => largeFrames.enter(length, signal),
+        granted: () => {
+          this.#entered = length
+          this.#reserveMissing()
+        },
+        tooLate: () => largeFrames.leave(length),
+      })
+      return
+    }
+    if (length > largeFrameBytes) this.#entered = length
     if (this.#budget.tryReserve(wanted)) {
       this.#reserved += wanted
       return
     }
-    this.#wait(wanted, () => {
+    this.#waitForBytes(wanted, () => {
       this.#reserved += wanted
     })
   }
 
-  #wait(bytes: number, then: () => void): void {
+  #leave(): void {
+    if (this.#entered === 0) return
+    const bytes = this.#entered
+    this.#entered = 0
+    this.#budget.largeFrames.leave(bytes)
+  }
+
+  #waitForBytes(bytes: number, granted: () => void): void {
+    this.#wait({
+      start: (signal) => this.#budget.reserve(bytes, signal),
+      granted,
+      tooLate: () => this.#budget.release(bytes),
+    })
+  }
+
+  #wait(wait: {
+    readonly start: (signal: AbortSignal) => Promise<void>
+    readonly granted: () => void
+    /** It was granted when the connection had ended. */
+    readonly tooLate: () => void
+  }): void {
     const waiting = new AbortController()
     this.#waiting = waiting
-    this.#budget.reserve(bytes, waiting.signal).then(
+    wait.start(waiting.signal).then(
       () => {
         if (this.#isClosed) {
-          this.#budget.release(bytes)
+          wait.tooLate()
           return
         }
         this.#waiting = undefined
-        then()
+        wait.granted()
         for (const chunk of this.#held.splice(0)) this.#take(chunk)
         this.#granted()
       },

@@ -16,16 +16,20 @@ export const poll: Handler = (request, reader) => {
     ({ ref, ...part }): PollPart => ({ topic: session.refs.topicOf(ref), ...part }),
   )
   const waitMs = Math.min(asked.waitMs, limits.pollWaitMsMax)
-  const bytesMax = Math.min(asked.bytesMax, limits.pollBytesMax)
+  const bytesMax = session.promise(Math.min(asked.bytesMax, limits.pollBytesMax))
   const cancel = waitMs > 0 ? waitAs(request) : undefined
   const context = cancel ? { ...request.context, signal: cancel.signal } : request.context
+  const settled = () => {
+    session.promisedBytes -= bytesMax
+    if (cancel !== undefined) session.polls.delete(tag)
+  }
   engine.poll({ parts, waitMs, bytesMax }, context).then(
     (result) => {
-      if (cancel !== undefined) session.polls.delete(tag)
+      settled()
       answer(request, result)
     },
     (error) => {
-      if (cancel !== undefined) session.polls.delete(tag)
+      settled()
       if (cancel?.signal.aborted) answer(request, nothing)
       else request.fail(error)
     },

@@ -332,6 +332,40 @@ test('a poll is cut down to what one may wait and take', async () => {
   )
 })
 
+test('the polls of a connection share what one may bring', async () => {
+  const polls: PollRequest[] = []
+  const results = [deferred<PollResult>(), deferred<PollResult>(), deferred<PollResult>()]
+  const { dial } = setUp(
+    {
+      poll: (request) => {
+        polls.push(request)
+        return results[polls.length - 1]?.promise ?? Promise.resolve(nothing)
+      },
+    },
+    { pollBytesMax: 500 },
+  )
+  const { client, near } = dial()
+  const ref = await client.resolve('x')
+  const asked = [400, 400, 400].map((bytesMax) =>
+    client.ask(operation.poll, writePoll(ref, 1, bytesMax)),
+  )
+  await settle()
+  near.pause()
+  results[0]?.resolve(pollResult(300))
+  await settle()
+  asked.push(client.ask(operation.poll, writePoll(ref, 1, 400)))
+  await settle()
+  near.resume()
+  for (const result of results) result.resolve(nothing)
+  await Promise.all(asked)
+  asked.push(client.ask(operation.poll, writePoll(ref, 1, 400)))
+  await asked.at(-1)
+  const wishes = polls.map(({ bytesMax }) => bytesMax)
+  assert.deepEqual(wishes.slice(0, 3), [400, 100, 1])
+  assert(wishes[3] && wishes[3] > 1 && wishes[3] < 100, 'what it has not taken counts')
+  assert.equal(wishes[4], 400)
+})
+
 test('a topic number belongs to one topic id, and is never given again', async () => {
   let generation = 0
   const { dial } = setUp({

@@ -65,6 +65,8 @@ export class Session implements Receiver {
   context: RequestContext
   /** Whose sequence numbers this connection sends. */
   producer: ProducerIdentity | undefined
+  /** What polls that are under way may bring, together. */
+  promisedBytes = 0
   readonly #transport: Transport
   readonly #intake: FrameIntake
   readonly #watch: ProgressWatch
@@ -131,6 +133,19 @@ export class Session implements Receiver {
     if (this.#isTaking) return
     if (this.#isHeldBack) this.#takeFrames()
     if (this.#isEnding) this.#endWhenAnswered()
+  }
+
+  /**
+   * What a poll may bring of the bytes that it asks for, so that all polls of a connection together,
+   * and the answers that it has not taken, are no more than one may be: at least 1, for one batch.
+   * The caller takes it off `promisedBytes` when the poll has ended.
+   */
+  promise(bytes: number): number {
+    const { pollBytesMax } = this.shared.limits
+    const left = pollBytesMax - this.promisedBytes - this.#transport.unsentBytes
+    const promised = Math.max(1, Math.min(bytes, left))
+    this.promisedBytes += promised
+    return promised
   }
 
   /** Counts, and reports what is a mistake of ours. For `Request`. */
