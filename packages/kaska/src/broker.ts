@@ -20,6 +20,7 @@ import { loadCrc32c } from './host/crc32c.ts'
 import { nodeClock } from './host/node-clock.ts'
 import { nodeRandom } from './host/node-random.ts'
 import { packageVersion } from './host/package-version.ts'
+import { limitReport } from './limited-report.ts'
 import { DataDirectory } from './log/data-directory.ts'
 import type { Disk } from './log/disk.ts'
 import type { SyncMode } from './log/log-config.ts'
@@ -227,7 +228,8 @@ class JoinedBroker implements Broker {
   async listen(options: ListenOptions = {}): Promise<Listening> {
     const { host = '127.0.0.1', port = portDefault } = options
     if (this.#closing !== undefined) throw new ClosedError('the broker was closed')
-    const { engine, budget, clock, report } = this.#parts
+    const { engine, budget, clock } = this.#parts
+    const report = limitReport(this.#parts.report, clock)
     const { listen, overSockets } = await import('./host/listener.ts')
     const { createNativeProtocol } = await import('./native/native-protocol.ts')
     const { software, clusterId } = this
