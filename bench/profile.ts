@@ -54,34 +54,55 @@ export async function profile([name = 'in']: readonly string[]): Promise<void> {
   console.log(`\nFor the browser's tools: ${cpuProfile}`)
 }
 
+interface ProfileNode {
+  readonly id: number
+  readonly callFrame: { readonly functionName: string; readonly url: string; lineNumber: number }
+  readonly children?: readonly number[]
+}
+
 interface CpuProfile {
-  readonly nodes: readonly {
-    readonly id: number
-    readonly callFrame: { readonly functionName: string; readonly url: string; lineNumber: number }
-  }[]
+  readonly nodes: readonly ProfileNode[]
   readonly samples: readonly number[]
   readonly timeDeltas: readonly number[]
 }
 
-/** The functions in which most time was spent themselves. */
+/** The functions in which most time was spent, by themselves and with what they call. */
 function hottest(file: string): string {
   const { nodes, samples, timeDeltas } = JSON.parse(readFileSync(file, 'utf8')) as CpuProfile
-  const names = new Map(
-    nodes.map(({ id, callFrame: { functionName, url, lineNumber } }) => {
-      const place = url === '' ? '' : ` ${url.replace(/^.*\/packages\//, '')}:${lineNumber + 1}`
-      return [id, `${functionName === '' ? '(anonymous)' : functionName}${place}`]
-    }),
-  )
-  const byName = new Map<string, number>()
+  const selfTimes = new Map<number, number>()
   for (const [index, id] of samples.entries()) {
-    const name = names.get(id) ?? ''
-    if (name === '(idle)') continue
-    byName.set(name, (byName.get(name) ?? 0) + (timeDeltas[index] ?? 0))
+    selfTimes.set(id, (selfTimes.get(id) ?? 0) + (timeDeltas[index] ?? 0))
   }
-  const total = [...byName.values()].reduce((sum, time) => sum + time, 0)
-  return [...byName]
-    .sort(([, a], [, b]) => b - a)
-    .slice(0, 30)
-    .map(([name, time]) => `${((time / total) * 100).toFixed(1).padStart(5)} %  ${name}`)
-    .join('\n')
+  const byId = new Map(nodes.map((node) => [node.id, node]))
+  const self = new Map<string, number>()
+  const withCalls = new Map<string, number>()
+  const visit = (node: ProfileNode, above: ReadonlySet<string>): number => {
+    const name = nameOf(node)
+    if (name === '(idle)') return 0
+    const isOutermost = !above.has(name)
+    const names = isOutermost ? new Set([...above, name]) : above
+    const own = selfTimes.get(node.id) ?? 0
+    let time = own
+    for (const id of node.children ?? []) {
+      const child = byId.get(id)
+      if (child !== undefined) time += visit(child, names)
+    }
+    self.set(name, (self.get(name) ?? 0) + own)
+    if (isOutermost) withCalls.set(name, (withCalls.get(name) ?? 0) + time)
+    return time
+  }
+  const [root] = nodes
+  const total = root === undefined ? 0 : visit(root, new Set())
+  const top = (times: ReadonlyMap<string, number>): string =>
+    [...times]
+      .sort(([, a], [, b]) => b - a)
+      .slice(0, 40)
+      .map(([name, time]) => `${((time / total) * 100).toFixed(1).padStart(5)} %  ${name}`)
+      .join('\n')
+  return `By themselves:\n${top(self)}\n\nWith what they call:\n${top(withCalls)}`
+}
+
+function nameOf({ callFrame: { functionName, url, lineNumber } }: ProfileNode): string {
+  const place = url === '' ? '' : ` ${url.replace(/^.*\/packages\//, '')}:${lineNumber + 1}`
+  return `${functionName === '' ? '(anonymous)' : functionName}${place}`
 }

@@ -55,6 +55,17 @@ export class ChunkReader {
     return this.#remaining
   }
 
+  /** The view in which the next bytes lie, if `position` is not its end: for a loop that reads in
+   * place, and then skips what it has read. */
+  get chunk(): Uint8Array {
+    return this.#chunk
+  }
+
+  /** Where in `chunk` the next byte lies. */
+  get position(): number {
+    return this.#position
+  }
+
   /** One byte. */
   u8(): number {
     if (this.#remaining === 0) throw new ProtocolError('the data ends too early')

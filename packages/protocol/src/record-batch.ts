@@ -126,6 +126,34 @@ export interface DecodedRecord {
   readonly headers: readonly RecordHeader[]
 }
 
+/** Length, attributes, two deltas, two lengths, the number of headers: a byte each at least. */
+const recordBytesMin = 7
+
+/** The varint at a position, undecoded from its zigzag form, if it has one to four bytes and ends before
+ * `end`; else -1. */
+function shortNumberAt(bytes: Uint8Array, position: number, end: number): number {
+  if (position >= end) return -1
+  const first = bytes[position] as number
+  if (first < 0x80) return first
+  if (position + 1 >= end) return -1
+  const second = bytes[position + 1] as number
+  if (second < 0x80) return (first & 0x7f) | (second << 7)
+  if (position + 2 >= end) return -1
+  const third = bytes[position + 2] as number
+  if (third < 0x80) return (first & 0x7f) | ((second & 0x7f) << 7) | (third << 14)
+  if (position + 3 >= end) return -1
+  const fourth = bytes[position + 3] as number
+  if (fourth >= 0x80) return -1
+  return (first & 0x7f) | ((second & 0x7f) << 7) | ((third & 0x7f) << 14) | (fourth << 21)
+}
+
+/** How many bytes that varint has. */
+function numberLength(bytes: Uint8Array, position: number): number {
+  if ((bytes[position] as number) < 0x80) return 1
+  if ((bytes[position + 1] as number) < 0x80) return 2
+  return (bytes[position + 2] as number) < 0x80 ? 3 : 4
+}
+
 /** Kafka's readers take an integer of 32 bits from at most this many bytes. */
 const int32BytesMax = 5
 
@@ -157,6 +185,7 @@ export class RecordCursor {
       return false
     }
     this.#recordsLeft--
+    if (this.#nextInPlace()) return true
     try {
       const length = this.#int32()
       if (length < 0 || length > reader.remaining) {
@@ -188,6 +217,48 @@ export class RecordCursor {
     return true
   }
 
+  /**
+   * The next record, if it is of the usual kind: in one view, without headers, its numbers short. False
+   * leaves everything as it is: then it is another kind, or it is damaged.
+   */
+  #nextInPlace(): boolean {
+    const { chunk, position, remaining } = this.#reader
+    const limit = Math.min(chunk.length, position + remaining)
+    if (limit - position < recordBytesMin) return false
+    const length = shortNumberAt(chunk, position, limit)
+    let at = position + numberLength(chunk, position)
+    const end = at + (length >>> 1)
+    // An odd one is negative.
+    if (length < 0 || (length & 1) !== 0 || end > limit) return false
+    at++
+    const timestampDelta = shortNumberAt(chunk, at, end)
+    at += numberLength(chunk, at)
+    const offsetDelta = shortNumberAt(chunk, at, end)
+    at += numberLength(chunk, at)
+    const keyLength = shortNumberAt(chunk, at, end)
+    if (timestampDelta < 0 || offsetDelta < 0 || keyLength < 0) return false
+    at += numberLength(chunk, at)
+    if (keyLength !== 1) {
+      if ((keyLength & 1) !== 0) return false
+      at += keyLength >>> 1
+    }
+    const valueLength = shortNumberAt(chunk, at, end)
+    if (valueLength < 0) return false
+    at += numberLength(chunk, at)
+    if (valueLength !== 1) {
+      if ((valueLength & 1) !== 0) return false
+      at += valueLength >>> 1
+    }
+    // What is left is the number of headers: 0.
+    if (at !== end - 1 || chunk[at] !== 0) return false
+    this.timestampDelta = (timestampDelta >>> 1) ^ -(timestampDelta & 1)
+    this.offsetDelta = (offsetDelta >>> 1) ^ -(offsetDelta & 1)
+    this.keyLength = keyLength === 1 ? -1 : keyLength >>> 1
+    this.valueLength = valueLength === 1 ? -1 : valueLength >>> 1
+    this.#reader.skip(end - position)
+    return true
+  }
+
   #int32(): number {
     const before = this.#reader.remaining
     const value = this.#reader.zigzag()
@@ -216,8 +287,7 @@ export function checkRecords(
   batch: Pick<MessageBatch, 'records' | 'recordsLength' | 'recordCount' | 'baseTimestamp'>,
 ): { maxTimestamp: number } {
   const { recordCount } = batch
-  // A record takes at least 7 bytes.
-  if (!(recordCount >= 1 && recordCount <= batch.recordsLength / 7)) {
+  if (!(recordCount >= 1 && recordCount <= batch.recordsLength / recordBytesMin)) {
     throw new InvalidMessageError(
       `a batch of ${batch.recordsLength} bytes claims ${recordCount} records`,
     )
