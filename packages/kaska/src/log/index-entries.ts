@@ -66,9 +66,12 @@ export class IndexEntries {
     return index < 0 ? undefined : this.timeEntry(index)
   }
 
-  /** How many entries from the first on ascend and lie before this position and offset. */
+  /**
+   * How many entries from the first on ascend and lie before this position and offset. Zeros, which a
+   * crash may leave, are no entry: the first batch of a segment has none.
+   */
   soundOffsetCount(position: number, relativeOffset: number): number {
-    let before: OffsetEntry = { relativeOffset: -1, position: -1 }
+    let before: OffsetEntry = { relativeOffset: 0, position: 0 }
     for (let index = 0; index < this.offsetCount; index++) {
       const entry = this.offsetEntry(index)
       const ascends =
@@ -83,7 +86,7 @@ export class IndexEntries {
 
   /** The same for the time index. */
   soundTimeCount(relativeOffset: number): number {
-    let before: TimeEntry = { timestamp: Number.NEGATIVE_INFINITY, relativeOffset: -1 }
+    let before: TimeEntry = { timestamp: 0, relativeOffset: -1 }
     for (let index = 0; index < this.timeCount; index++) {
       const entry = this.timeEntry(index)
       const ascends =

@@ -204,8 +204,9 @@ export class LogWriter {
   /** Begins a new segment, if the last one holds anything; returns its first offset. */
   async roll(): Promise<number> {
     this.#refuse()
-    const { segment: before, position, offset } = this.#next
-    if (before === undefined || position === 0) return offset
+    const before = this.#next
+    const { position, offset } = before
+    if (before.segment === undefined || position === 0) return offset
     const segment = this.#nextSegment(this.#shared.clock.now())
     // Its file must be there even if no batch follows. Either a batch that does makes it, or:
     while (!segment.exists) {
@@ -223,6 +224,7 @@ export class LogWriter {
         this.#pump()
       }
     }
+    seal(before)
     await this.#shared.disk.syncDirectory(this.#directory)
     return offset
   }
@@ -360,11 +362,6 @@ export class LogWriter {
   }
 
   #nextSegment(now: number): Segment {
-    const { segment, maxTimestamp, maxTimestampOffset } = this.#next
-    if (segment !== undefined && maxTimestampOffset >= 0) {
-      const relativeOffset = maxTimestampOffset - segment.baseOffset
-      segment.index.noteTime({ timestamp: maxTimestamp, relativeOffset })
-    }
     const next = new Segment(this.#directory, this.#next.offset, this.#shared)
     next.time = now
     this.segments.push(next)
@@ -446,7 +443,8 @@ export class LogWriter {
   #wrote(count: number): void {
     if (this.offline !== undefined || this.ended !== undefined) return
     for (let index = 0; index < count; index++) {
-      const { batch, segment, after } = this.#pending.shift() as Pending
+      const { batch, segment, before, after } = this.#pending.shift() as Pending
+      if (before.segment !== segment) seal(before)
       const length = batchBytes(batch.header)
       const time = {
         timestamp: after.maxTimestamp,
@@ -691,6 +689,13 @@ export class LogWriter {
 /** The beginning of a segment, at the offset of a place. */
 function emptyPlace(place: Place, segment: Segment): Place {
   return { ...place, segment, position: 0, maxTimestamp: -1, maxTimestampOffset: -1 }
+}
+
+/** A segment is written no more: its time index ends with the largest timestamp that it holds. */
+function seal({ segment, maxTimestamp, maxTimestampOffset }: Place): void {
+  if (segment === undefined || maxTimestampOffset < 0) return
+  const relativeOffset = maxTimestampOffset - segment.baseOffset
+  segment.index.noteTime({ timestamp: maxTimestamp, relativeOffset })
 }
 
 function createWaiting(endOffset: number): Waiting {

@@ -104,6 +104,7 @@ class Recovery implements RecoveredLog {
     const bases = names.map(segmentBaseOf).filter((base) => base !== undefined)
     bases.sort((a, b) => a - b)
     const checkpoint = names.includes(checkpointName) ? await this.#readCheckpoint() : undefined
+    await this.#removeOrphans(names)
     if (bases.length === 0) {
       if (checkpoint !== undefined) this.#lost(checkpoint, 'its segments are gone')
       return
@@ -129,6 +130,16 @@ class Recovery implements RecoveredLog {
     if (decoded === undefined) return undefined
     for (const [producerId, entry] of decoded.producers) this.producers.load(producerId, entry)
     return decoded.checkpoint
+  }
+
+  /** Indexes whose segment a crash took away would be taken for those of the next one there. */
+  async #removeOrphans(names: readonly string[]): Promise<void> {
+    const all = new Set(names)
+    for (const name of names) {
+      const match = /^(\d{20})\.(time)?index$/.exec(name)
+      if (match === null || all.has(`${match[1]}.log`)) continue
+      await this.#shared.disk.remove(`${this.#directory}/${name}`)
+    }
   }
 
   #listSegments(bases: readonly number[], checkpoint: Checkpoint | undefined): void {
@@ -168,7 +179,7 @@ class Recovery implements RecoveredLog {
     if (!this.wasChecked) return
     if (this.#shared.syncMode === 'always') await this.#secure(first, from, checkpoint)
     const kept = this.segments.slice(first, last + 1)
-    for (const segment of kept) await segment.index.flush().catch(() => {})
+    for (const segment of kept) await segment.index.rewrite().catch(() => {})
   }
 
   /** Walks one segment from a position on. The first damage, if there is any. */
@@ -203,7 +214,7 @@ class Recovery implements RecoveredLog {
         return undefined
       }
       segment.time = isFirst ? (checkpoint?.segmentTime ?? -1) : clock.now()
-      if (size > from) this.wasChecked = true
+      if (size > from || !isFirst) this.wasChecked = true
       const { position, reason } = await scanSegment(open.file, {
         from,
         to: size,

@@ -71,12 +71,12 @@ export class SegmentIndex {
   /** `topics/<id>/<base>`, without the ending. */
   readonly #path: string
   readonly #shared: IndexShared
-  /** Undefined: the files hold nothing that is older than this object. */
+  /** Undefined once the files were looked at. */
   #trust: IndexTrust | undefined
   /** Lengths of the files' sound part; known once the files were looked at. */
   #offsetBytes = 0
   #timeBytes = 0
-  #newestTimestamp = Number.NEGATIVE_INFINITY
+  #newestTimestamp = 0
   #offsets: OffsetEntry[] = []
   #times: TimeEntry[] = []
   #bytesSinceEntry = 0
@@ -85,7 +85,7 @@ export class SegmentIndex {
   /** Counts the changes of the files, so that nothing older than the last one is cached. */
   #version = 0
 
-  constructor(path: string, shared: IndexShared, trust?: IndexTrust) {
+  constructor(path: string, shared: IndexShared, trust: IndexTrust) {
     this.#path = path
     this.#shared = shared
     this.#trust = trust
@@ -118,7 +118,7 @@ export class SegmentIndex {
   /** Notes the segment's largest timestamp so far, if it is larger than what was noted before. */
   noteTime(time: TimeEntry): void {
     const newest = this.#times.at(-1)?.timestamp ?? this.#newestTimestamp
-    if (time.timestamp > newest && time.timestamp >= 0) this.#times.push(time)
+    if (time.timestamp > newest) this.#times.push(time)
   }
 
   /** Where to begin looking for an offset: at or before the batch that holds it. */
@@ -164,6 +164,12 @@ export class SegmentIndex {
   async flush(): Promise<void> {
     await this.quiet()
     if (!this.isDirty) return
+    await this.rewrite()
+  }
+
+  /** The same, and cuts off what the files hold beyond that. */
+  async rewrite(): Promise<void> {
+    await this.quiet()
     this.#flushing = this.#flush()
     try {
       await this.#flushing
@@ -190,7 +196,7 @@ export class SegmentIndex {
     this.#offsets = []
     this.#times = []
     this.#bytesSinceEntry = 0
-    this.#newestTimestamp = Number.NEGATIVE_INFINITY
+    this.#newestTimestamp = 0
     this.#forgetCached()
   }
 

@@ -14,6 +14,7 @@ import { batchBytes, headerProblem, ReadWindow } from './segment-scan.ts'
 
 const windowBytes = 1024 * 1024
 const sectorBytes = 512
+const zerosMin = 12
 
 /** The first position of [from, to) at which a batch stands that could follow on `offset`. */
 export async function findSoundBatch(
@@ -50,15 +51,21 @@ export async function findSoundBatch(
   return undefined
 }
 
-/** Is there a sector of zeros between the two, or zeros from `from` to the end of its sector? */
+/**
+ * Were writes lost between the two? A sector of zeros, or zeros up to the end of the sector in which
+ * `from` lies, or from the beginning of the last sector to the end of the file. A header has fewer
+ * zeros one after the other than `zerosMin`, so less of them proves nothing.
+ */
 export async function hasHole(file: DiskFile, from: number, to: number): Promise<boolean> {
+  const size = await file.size()
   const window = new ReadWindow(file, to, windowBytes)
   for (let start = from; start < to; ) {
     const end = Math.min(to, start - (start % sectorBytes) + sectorBytes)
     if (!window.has(start, end - start)) await window.load(start)
     if (!window.has(start, end - start)) return false
-    const isWhole = start === from || end - start === sectorBytes
-    if (isWhole && window.view(start, end - start).every((byte) => byte === 0)) return true
+    const isPart = start === from || end === size
+    const isHole = end - start === sectorBytes || (isPart && end - start >= zerosMin)
+    if (isHole && window.view(start, end - start).every((byte) => byte === 0)) return true
     start = end
   }
   return false

@@ -4,6 +4,8 @@
  */
 import { type IndexShared, type IndexTrust, SegmentIndex } from './segment-index.ts'
 
+const noTrust: IndexTrust = Object.freeze({ position: 0, relativeOffset: 0 })
+
 export class Segment {
   readonly baseOffset: number
   /** `topics/<id>/<base>`, without the ending. */
@@ -26,7 +28,8 @@ export class Segment {
     this.path = `${directory}/${segmentName(baseOffset)}`
     this.size = found?.size ?? 0
     this.exists = found !== undefined
-    this.index = new SegmentIndex(this.path, shared, found?.trust)
+    // A new segment may find the indexes of one that a crash took away before.
+    this.index = new SegmentIndex(this.path, shared, found?.trust ?? noTrust)
   }
 
   get logPath(): string {
