@@ -27,7 +27,10 @@ export interface ClientOptions {
    * life; after as long again the connection is given up and made anew: 10,000.
    */
   readonly silenceTimeoutMs?: number | undefined
-  /** How many bytes of messages are fetched ahead; one batch always is, whatever its size: 4 MiB. */
+  /**
+   * How many bytes of messages are fetched ahead, half of it in one request; one batch always is,
+   * whatever its size: 4 MiB.
+   */
   readonly readAheadBytes?: number | undefined
   /** About how many bytes of small messages go into one batch: 256 KiB. A larger one goes alone. */
   readonly batchBytes?: number | undefined

@@ -369,7 +369,10 @@ export class Subscription {
       parts.push(fetchEpoch === undefined ? part : { ...part, lastEpoch: fetchEpoch })
       partition.askedSeekCount = partition.seekCount
     }
-    const bytesMax = Math.max(1, this.#options.readAheadBytes - this.#bufferedBytes)
+    // In two halves, so that one can be on its way while the other is read.
+    const { readAheadBytes } = this.#options
+    const half = Math.ceil(readAheadBytes / 2)
+    const bytesMax = Math.max(1, Math.min(half, readAheadBytes - this.#bufferedBytes))
     return { request: { parts, waitMs, bytesMax }, deadline: now + waitMs }
   }
 
