@@ -51,6 +51,8 @@ export interface BrokerOptions {
   readonly sync?: SyncMode
   /** The byte budget: frames received, answers unsent, reads, and the logs' tails. */
   readonly memoryBytesMax?: number
+  /** How many partitions that nobody uses keep their logs open, some 4 KiB each; 10,000. */
+  readonly openPartitionsMax?: number
   /** Created at the start where they do not exist yet. */
   readonly topics?: readonly TopicOption[]
   /** What a person who runs the broker should hear of: one line of text each. */
@@ -89,6 +91,8 @@ export interface Broker extends AsyncDisposable {
    * change them. Programs in this process use `inProcess`.
    */
   readonly engine: Engine
+  /** How many partitions have their logs open now. */
+  readonly openPartitions: number
   /**
    * An engine for a client in this process (`connect(broker)`). It makes the one copy that a socket
    * otherwise makes: a sender may use its bytes again once its promise has settled, and no reader can
@@ -141,6 +145,9 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
       producerIds,
       budget,
       clock,
+      ...(options.openPartitionsMax === undefined
+        ? {}
+        : { openPartitionsMax: options.openPartitionsMax }),
       codecs,
       expander: options.codecs === undefined ? createExpander() : expanderOf(codecs),
       report,
@@ -219,6 +226,10 @@ class JoinedBroker implements Broker {
 
   get engine(): LocalEngine {
     return this.#parts.engine
+  }
+
+  get openPartitions(): number {
+    return this.#parts.engine.openPartitions
   }
 
   inProcess(): Engine {

@@ -102,14 +102,14 @@ export class OffsetStore implements CommittedOffsets {
   }
 
   async #append(chunks: readonly Chunks[]): Promise<void> {
+    let acknowledged: Promise<void>
     this.#isAppending = true
     try {
-      const { acknowledged } = this.#log.append(chunks)
-      this.#isAppending = false
-      await acknowledged
+      acknowledged = this.#log.append(chunks).acknowledged
     } finally {
       this.#isAppending = false
     }
+    await acknowledged
   }
 
   /** A commit is durable, or is not in the log: what a later one has set stays either way. */

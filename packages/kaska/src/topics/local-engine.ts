@@ -39,6 +39,7 @@ import type { MemoryBudget } from '../log/memory-budget.ts'
 import type { StoredBatch } from '../log/partition-log.ts'
 import type { CommittedOffsets } from './committed-offsets.ts'
 import { Gate } from './gate.ts'
+import { OpenPartitions } from './open-partitions.ts'
 import { Partition, type PartitionSeams } from './partition.ts'
 import { type PartitionDirectory, PartitionOpener } from './partition-opener.ts'
 import { outOfRange, Poll, type PollSeams } from './poll.ts'
@@ -60,9 +61,14 @@ export interface LocalEngineOptions {
   readonly expander: Expander
   /** What a compressed batch may expand to; 128 MiB unless given. */
   readonly expandedBytesMax?: number
+  /** How many partitions that nobody uses may have their logs open; 10,000 unless given. */
+  readonly openPartitionsMax?: number
   /** What a person who runs the broker should hear of. */
   report(line: string): void
 }
+
+/** Some 4 KiB each. */
+const openPartitionsMaxDefault = 10_000
 
 /** Batches that are expanded at a time: a hostile one takes 128 MiB for its window. */
 const expansionsMax = 2
@@ -101,13 +107,22 @@ export class LocalEngine implements Engine {
       expansions: new Gate(expansionsMax),
       expandedBytesMax: options.expandedBytesMax ?? 128 * 1024 * 1024,
     }
-    this.#partitionSeams = { ...this.#walks, opener: this.#opener }
+    this.#partitionSeams = {
+      ...this.#walks,
+      opener: this.#opener,
+      open: new OpenPartitions(options.openPartitionsMax ?? openPartitionsMaxDefault),
+    }
     this.#pollSeams = {
       clock: options.clock,
       budget: options.budget,
       partitionOf: ({ topic, partition }: PollPart) => this.#partitionOf(topic, partition),
     }
     this.#removing = this.#removeLeftovers()
+  }
+
+  /** How many partitions have their logs open. */
+  get openPartitions(): number {
+    return this.#partitionSeams.open.count
   }
 
   async createTopic(request: CreateTopicRequest, context: RequestContext): Promise<TopicInfo> {
@@ -220,29 +235,33 @@ export class LocalEngine implements Engine {
     context: RequestContext,
   ): Promise<number> {
     this.#enter(context)
-    const log = await this.#partitionOf(topic, partition).open()
-    const { startOffset, endOffset } = log
-    if (!(offset >= startOffset && offset < endOffset)) {
-      throw outOfRange(offset, { startOffset, endOffset })
-    }
-    const stored = await log.read(offset, 1, context.signal)
-    try {
-      const batch = stored.batches.find(
-        ({ header }) => header.baseOffset + header.lastOffsetDelta >= offset,
-      )
-      if (batch === undefined) throw outOfRange(offset, { startOffset, endOffset })
-      return await this.#valueSize(batch, offset)
-    } finally {
-      stored.release()
-    }
+    return await this.#partitionOf(topic, partition).use(async (log) => {
+      const { startOffset, endOffset, offline } = log
+      if (!(offset >= startOffset && offset < endOffset)) {
+        if (offline !== undefined) throw new PartitionOfflineError(offline)
+        throw outOfRange(offset, { startOffset, endOffset })
+      }
+      const stored = await log.read(offset, 1, context.signal)
+      try {
+        const batch = stored.batches.find(
+          ({ header }) => header.baseOffset + header.lastOffsetDelta >= offset,
+        )
+        if (batch === undefined) throw outOfRange(offset, { startOffset, endOffset })
+        return await this.#valueSize(batch, offset)
+      } finally {
+        stored.release()
+      }
+    })
   }
 
   async offsets(topic: TopicId, partition: number, context: RequestContext): Promise<OffsetBounds> {
     this.#enter(context)
-    const { startOffset, endOffset, offline } = await this.#partitionOf(topic, partition).open()
-    // Nothing of it can be read: it would look like an empty one.
-    if (offline !== undefined && endOffset === 0) throw new PartitionOfflineError(offline)
-    return { startOffset, endOffset }
+    return await this.#partitionOf(topic, partition).use(async (log) => {
+      const { startOffset, endOffset, offline } = log
+      // Nothing of it can be read: it would look like an empty one.
+      if (offline !== undefined && endOffset === 0) throw new PartitionOfflineError(offline)
+      return { startOffset, endOffset }
+    })
   }
 
   async offsetAt(
@@ -255,16 +274,17 @@ export class LocalEngine implements Engine {
     if (!Number.isSafeInteger(timestamp)) {
       throw new InvalidArgumentError(`${timestamp} is not a timestamp`)
     }
-    const log = await this.#partitionOf(topic, partition).open()
-    const offset = await log.offsetAt(timestamp)
-    if (offset === undefined) return undefined
-    const stored = await log.read(offset, 1, context.signal)
-    try {
-      const [batch] = stored.batches
-      return batch === undefined ? offset : await this.#offsetWithin(batch, offset, timestamp)
-    } finally {
-      stored.release()
-    }
+    return await this.#partitionOf(topic, partition).use(async (log) => {
+      const offset = await log.offsetAt(timestamp)
+      if (offset === undefined) return undefined
+      const stored = await log.read(offset, 1, context.signal)
+      try {
+        const [batch] = stored.batches
+        return batch === undefined ? offset : await this.#offsetWithin(batch, offset, timestamp)
+      } finally {
+        stored.release()
+      }
+    })
   }
 
   async commit(

@@ -28,14 +28,25 @@ export class PartitionOpener {
   async open(topic: Topic, partition: number): Promise<PartitionLog> {
     const id = partitionId(topic.id, partition)
     try {
-      return await this.#gate.run(() =>
-        this.#directory.openPartition(id, logConfigOf(topic.config)),
-      )
+      const { config } = topic
+      const log = await this.#gate.run(() => this.#directory.openPartition(id, logConfigOf(config)))
+      // The settings may have been changed meanwhile.
+      if (topic.config !== config) log.config = logConfigOf(topic.config)
+      return log
     } catch (cause) {
       if (cause instanceof KaskaError) throw cause
       const text = `the log of ${id} cannot be opened: ${cause}`
       this.#report(text)
       throw new PartitionOfflineError(text, { cause })
+    }
+  }
+
+  /** Closes a log that nobody uses. Never rejects. */
+  async close(log: PartitionLog): Promise<void> {
+    try {
+      await this.#gate.run(() => log.close())
+    } catch (error) {
+      this.#report(`${log.directory} cannot be closed: ${error}`)
     }
   }
 

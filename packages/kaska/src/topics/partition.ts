@@ -9,6 +9,9 @@
  *   append ---> queue empty, log open, batch checked at once? ---> log.append
  *                 | no                                               ^
  *                 +-> [ a ][ b ][ c ] --- one by one ----------------+
+ *
+ * A log that nobody uses may be closed, and is opened again when it is needed. Whoever awaits
+ * something between getting the log and being done with it says so (`use`).
  */
 import {
   ClosedError,
@@ -20,6 +23,7 @@ import {
 } from '@kaska/protocol'
 import type { PartitionLog } from '../log/partition-log.ts'
 import { checkBatch } from './batch-check.ts'
+import type { OpenPartitions } from './open-partitions.ts'
 import type { PartitionOpener } from './partition-opener.ts'
 import type { WalkSeams } from './record-walk.ts'
 import type { Topic } from './topic.ts'
@@ -33,6 +37,7 @@ export interface PartitionWaiter {
 /** What all partitions share. */
 export interface PartitionSeams extends WalkSeams {
   readonly opener: PartitionOpener
+  readonly open: OpenPartitions
 }
 
 interface QueuedAppend {
@@ -51,6 +56,10 @@ export class Partition {
   #waiters: Set<PartitionWaiter> | undefined = undefined
   #log: PartitionLog | undefined = undefined
   #opening: Promise<PartitionLog> | undefined = undefined
+  /** The end of a log that was closed since nobody used it; never rejects. */
+  #closing: Promise<void> | undefined = undefined
+  #users = 0
+  #wasUsed = false
   /** Why nothing more is taken: the topic was deleted, or the broker closed. */
   #ended: KaskaError | undefined = undefined
 
@@ -78,9 +87,46 @@ export class Partition {
     return this.#opening
   }
 
+  /** Keeps the log open while the task runs, and opens it where it is not. */
+  async use<T>(task: (log: PartitionLog) => Promise<T>): Promise<T> {
+    this.enter()
+    try {
+      return await task(this.#log ?? (await this.open()))
+    } finally {
+      this.leave()
+    }
+  }
+
+  /** Keeps the log open, once it is, until `leave`. */
+  enter(): void {
+    this.#users++
+    this.#wasUsed = true
+  }
+
+  leave(): void {
+    this.#users--
+  }
+
+  /** Closes the log if nobody uses it, or has used it since this was asked last. */
+  rest(): boolean {
+    const log = this.#log
+    const wasUsed = this.#wasUsed
+    this.#wasUsed = false
+    const isBusy = this.#users > 0 || this.#queue.length > 0 || this.#waiters !== undefined
+    // To open an offline log again would be to try its recovery: that is for a start to do.
+    if (wasUsed || isBusy || log === undefined || log.offline !== undefined) return false
+    this.#log = undefined
+    this.#opening = undefined
+    this.#closing = this.#seams.opener.close(log).then(() => {
+      this.#closing = undefined
+    })
+    return true
+  }
+
   /** Appends in the order of the calls. What is wrong with the batch is in the result. */
   append(part: SendPart, producer: ProducerIdentity | undefined): Promise<SendPartResult> {
     const log = this.#log
+    this.#wasUsed = true
     if (log === undefined || this.#queue.length > 0) return this.#enqueue(part, producer, undefined)
     try {
       const checked = this.#check(log, part.batch)
@@ -112,6 +158,7 @@ export class Partition {
   /** Ends the partition and removes its log. False: it was not open, and may have left something. */
   async delete(error: KaskaError): Promise<boolean> {
     this.end(error)
+    await this.#closing
     const log = await this.#opening?.catch(() => undefined)
     if (log === undefined) return false
     await log.delete()
@@ -120,9 +167,11 @@ export class Partition {
 
   async #openLog(): Promise<PartitionLog> {
     try {
+      await this.#closing
       const log = await this.#seams.opener.open(this.topic, this.number)
       log.onAdvance(() => this.#wake())
       this.#log = log
+      this.#seams.open.add(this)
       return log
     } catch (error) {
       this.#opening = undefined

@@ -68,6 +68,7 @@ export class Poll implements PartitionWaiter {
   readonly #batches: PolledBatch[] = []
   readonly #failures: PollFailure[] = []
   readonly #held: StoredBatches[] = []
+  readonly #targets: Target[] = []
   /** What it listens to; undefined until it does. */
   #listening: Map<Partition, Target> | undefined = undefined
   /** Partitions that have changed since the gathering began. */
@@ -85,7 +86,8 @@ export class Poll implements PartitionWaiter {
 
   async run(): Promise<PollResult> {
     try {
-      const targets = await this.#findTargets()
+      const targets = this.#targets
+      await this.#findTargets(targets)
       await this.#gather(targets)
       if (this.#isDone(this.#request.waitMs)) return this.#result()
       const deadline = this.#seams.clock.monotonic() + this.#request.waitMs
@@ -104,6 +106,7 @@ export class Poll implements PartitionWaiter {
       throw error
     } finally {
       this.#isOver = true
+      for (const { partition } of this.#targets) partition?.leave()
       if (this.#listening !== undefined) void this.#stopListening(this.#listening)
     }
   }
@@ -133,8 +136,7 @@ export class Poll implements PartitionWaiter {
   }
 
   /** Finds the partitions, and opens the logs that are not open yet. */
-  async #findTargets(): Promise<Target[]> {
-    const targets: Target[] = []
+  async #findTargets(targets: Target[]): Promise<void> {
     const opening: Promise<unknown>[] = []
     for (const part of this.#request.parts) {
       if (targets.length % sliceParts === sliceParts - 1) await this.#giveWay()
@@ -148,12 +150,13 @@ export class Poll implements PartitionWaiter {
       opening.push(partition.open().catch(fail))
     }
     if (opening.length > 0) await Promise.all(opening)
-    return targets
   }
 
   #findTarget(part: PollPart): Target {
     try {
-      return { part, partition: this.#seams.partitionOf(part), failure: undefined }
+      const partition = this.#seams.partitionOf(part)
+      partition.enter()
+      return { part, partition, failure: undefined }
     } catch (failure) {
       return { part, partition: undefined, failure }
     }
@@ -168,10 +171,7 @@ export class Poll implements PartitionWaiter {
         const log = partition?.log
         if (partition?.ended !== undefined) throw partition.ended
         if (partition === undefined || log === undefined) throw target.failure
-        // What lies behind its end may be there again once it is online: nothing was cut back.
-        if (log.offline !== undefined && part.offset > log.endOffset) {
-          throw new PartitionOfflineError(log.offline)
-        }
+        checkOnline(log, part)
         const { lastEpoch } = part
         if (lastEpoch !== undefined && lastEpoch !== log.lastEpoch) {
           await checkTruncation(log, part, lastEpoch)
@@ -323,16 +323,25 @@ function releaseUnread(reading: StoredBatches | Promise<StoredBatches>): void {
   else reading.release()
 }
 
-/** Is there a message at the part's offset? Throws OffsetOutOfRangeError, PartitionOfflineError. */
+/**
+ * Of a partition that is offline only what can be read is served. Its reader is not to wait for what
+ * never comes, nor to take the bounds of what can be read for those of the log: the
+ * rest may be there again once it is online.
+ */
+function checkOnline({ offline, startOffset, endOffset }: PartitionLog, part: PollPart): void {
+  if (offline === undefined || (part.offset >= startOffset && part.offset < endOffset)) return
+  throw new PartitionOfflineError(
+    `partition ${part.topic}-${part.partition} is offline: ${offline}`,
+  )
+}
+
+/** Is there a message at the part's offset? Throws OffsetOutOfRangeError. */
 function hasMessages(log: PartitionLog, { offset }: PollPart): boolean {
   const { startOffset, endOffset } = log
   if (!(offset >= startOffset && offset <= endOffset)) {
     throw outOfRange(offset, { startOffset, endOffset })
   }
-  if (offset < endOffset) return true
-  // Nothing more will come: a reader is not to wait for it.
-  if (log.offline !== undefined) throw new PartitionOfflineError(log.offline)
-  return false
+  return offset < endOffset
 }
 
 /** Throws LogTruncatedError where the log no longer holds what the reader has seen (KIP-320). */

@@ -204,13 +204,15 @@ export class TopicStore {
     }
   }
 
-  #append(entry: Chunks, urgent: boolean): Promise<void> {
+  async #append(entry: Chunks, urgent: boolean): Promise<void> {
+    let acknowledged: Promise<void>
     this.#isAppending = true
     try {
-      return this.#log.append([entry], { urgent }).acknowledged
+      acknowledged = this.#log.append([entry], { urgent }).acknowledged
     } finally {
       this.#isAppending = false
     }
+    await acknowledged
   }
 
   /** Replays an entry. One that a snapshot holds already changes nothing. */

@@ -1,0 +1,43 @@
+/**
+ * Bounds how many partitions' logs are open: some 4 KiB of memory each. When there are too many, the
+ * next opening closes those that nobody uses and that were not used lately (the clock algorithm):
+ *
+ *   [ P1 used ][ P2 ][ P3 busy ][ P4 used ][ ... ]
+ *        ^ hand: a used one gets another round, a busy one is left alone, P2 is closed
+ */
+import type { Partition } from './partition.ts'
+
+/** How many partitions the hand passes for one opening. */
+const stepsMax = 64
+
+export class OpenPartitions {
+  readonly #openMax: number
+  readonly #open: Partition[] = []
+  #hand = 0
+
+  constructor(openMax: number) {
+    this.#openMax = openMax
+  }
+
+  get count(): number {
+    return this.#open.length
+  }
+
+  /** A log was opened. */
+  add(partition: Partition): void {
+    this.#open.push(partition)
+    for (let step = 0; step < stepsMax && this.#open.length > this.#openMax; step++) this.#step()
+  }
+
+  #step(): void {
+    const open = this.#open
+    if (this.#hand >= open.length) this.#hand = 0
+    const partition = open[this.#hand] as Partition
+    if (partition.ended === undefined && !partition.rest()) {
+      this.#hand++
+      return
+    }
+    const last = open.pop() as Partition
+    if (last !== partition) open[this.#hand] = last
+  }
+}
