@@ -22,6 +22,7 @@ const suites = new Map<string, () => Promise<{ suite: Suite }>>([
   ['memory', () => import('./memory.ts')],
   ['partitions', () => import('./partitions.ts')],
   ['inline', () => import('./inline.ts')],
+  ['commits', () => import('./commits.ts')],
 ])
 
 const { values: flags, positionals } = parseArgs({
