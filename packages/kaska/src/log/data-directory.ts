@@ -152,13 +152,21 @@ export class DataDirectory {
     return entries.filter(({ isDirectory }) => isDirectory).map(({ name }) => name)
   }
 
-  /** Opens a state log: the state is rebuilt by `apply` when it resolves. DataDirectoryError if damaged. */
-  async openState(name: string, state: State): Promise<StateLog> {
+  /**
+   * Opens a state log: the state is rebuilt by `apply` when it resolves. Rejects with
+   * DataDirectoryError if it is damaged.
+   */
+  async openState(
+    name: string,
+    state: State,
+    options: { readonly logBytesMin?: number } = {},
+  ): Promise<StateLog> {
     const log = await StateLog.open({
       directory: `state/${name}`,
       shared: this.shared,
       state,
       giveUpReserve: () => this.#giveUpReserve(),
+      ...options,
     })
     this.#states.add(log)
     return log
@@ -266,7 +274,7 @@ async function readIdentity(disk: Disk): Promise<Identity | undefined> {
       cause: error,
     })
   }
-  const { format, clusterId, nodeId, leaderEpoch, bootEpoch } = parsed
+  const { format, clusterId, nodeId, leaderEpoch, bootEpoch } = parsed ?? {}
   if (typeof format === 'number' && format > dataFormat) {
     throw new DataDirectoryError(
       `the data directory has format ${format}, this version of Kaska knows ${dataFormat}: ` +
