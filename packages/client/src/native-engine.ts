@@ -140,9 +140,13 @@ export class NativeEngine implements Engine {
     return description
   }
 
-  async initProducer(context: RequestContext): Promise<ProducerIdentity> {
-    const connection = await this.#connected(context.signal)
-    return this.#registerProducer(connection, undefined, context.signal)
+  initProducer(context: RequestContext): Promise<ProducerIdentity> {
+    // In turn with the sends: the connection is the new producer's as soon as the broker has made it,
+    // and what was sent for another one behind it would count as the new one's.
+    return this.#inTurn(async () => {
+      const connection = await this.#connected(context.signal)
+      return { answer: await this.#registerProducer(connection, undefined, context.signal) }
+    })
   }
 
   send(request: SendRequest, context: RequestContext): Promise<readonly SendPartResult[]> {
@@ -445,28 +449,32 @@ export class NativeEngine implements Engine {
   // Sends -----------------------------------------------------------------------------------------
 
   /** The way of a send that has to wait for something: those that come later wait behind it. */
-  async #sendInTurn(
-    request: SendRequest,
-    context: RequestContext,
-  ): Promise<readonly SendPartResult[]> {
-    const turn = this.#sendTurn
-    const { promise, resolve: pass } = Promise.withResolvers<void>()
-    this.#sendTurn = promise
-    this.#sendsWaiting++
-    let answer: Promise<readonly SendPartResult[]>
-    try {
-      await turn
+  #sendInTurn(request: SendRequest, context: RequestContext): Promise<readonly SendPartResult[]> {
+    return this.#inTurn(async () => {
       const connection = await this.#connected(context.signal)
       await this.#prepareTopics(connection, request.parts, context.signal)
       if (request.producer !== undefined && !isSame(connection.producer, request.producer)) {
         await this.#registerProducer(connection, request.producer, context.signal)
       }
-      answer = this.#sendOn(connection, request, context)
+      return { answer: this.#sendOn(connection, request, context) }
+    })
+  }
+
+  /** Runs `start` when it is its turn; the next one's turn comes before the answer. */
+  async #inTurn<T>(start: () => Promise<{ readonly answer: T | Promise<T> }>): Promise<T> {
+    const turn = this.#sendTurn
+    const { promise, resolve: pass } = Promise.withResolvers<void>()
+    this.#sendTurn = promise
+    this.#sendsWaiting++
+    let started: { readonly answer: T | Promise<T> }
+    try {
+      await turn
+      started = await start()
     } finally {
       this.#sendsWaiting--
       pass()
     }
-    return answer
+    return started.answer
   }
 
   async #registerProducer(
@@ -474,6 +482,8 @@ export class NativeEngine implements Engine {
     producer: ProducerIdentity | undefined,
     signal: AbortSignal | undefined,
   ): Promise<ProducerIdentity> {
+    // Should nobody hear of the answer, nothing is known of the connection's producer.
+    connection.producer = undefined
     const given = await connection.request(
       native.operation.initProducer,
       (writer) => native.writeProducer(writer, producer),
