@@ -73,7 +73,10 @@ suite('the store of committed offsets', () => {
 
   test('whatever is refused on the way, it answers what a restart would find', async () => {
     const action = fc.oneof(
-      fc.record({ kind: fc.constant('commit' as const), partition: fc.nat(1), offset: fc.nat(99) }),
+      fc.record({
+        kind: fc.constant('commit' as const),
+        offsets: fc.dictionary(fc.constantFrom('0', '1', '2'), fc.nat(99), { minKeys: 1 }),
+      }),
       fc.record({ kind: fc.constant('settle' as const), fails: fc.boolean() }),
     )
     await fc.assert(
@@ -87,8 +90,10 @@ suite('the store of committed offsets', () => {
         }
         for (const each of actions) {
           if (each.kind === 'commit') {
-            const { partition, offset } = each
-            store.commit('g', [{ topic: orders, partition, offset }]).catch(() => {})
+            const entries = Object.entries(each.offsets).map(([partition, offset]) => {
+              return { topic: orders, partition: Number(partition), offset }
+            })
+            store.commit('g', entries).catch(() => {})
             waiting++
           } else if (waiting > 0) {
             await settle(each.fails)
@@ -96,14 +101,14 @@ suite('the store of committed offsets', () => {
         }
         while (waiting > 0) await settle(waiting % 2 === 0)
         const { store: again } = await openStore(directory.reopened())
-        for (const partition of [0, 1]) {
+        for (const partition of [0, 1, 2]) {
           assert.equal(
             await store.committed('g', orders, partition),
             await again.committed('g', orders, partition),
           )
         }
       }),
-      { numRuns: 50 },
+      { numRuns: 200 },
     )
   })
 })

@@ -6,8 +6,8 @@
  * of its partition that are under way. So it answers what was asked before it on the same connection,
  * and what it answers is never gone after a restart.
  *
- * An entry of the log: group (length and UTF-8), topic id (16 bytes), partition, offset. Entries of
- * topics that are no more are skipped at a start: a topic's id is never given twice.
+ * An entry of the log: group (length and UTF-8), then until its end: topic id (16 bytes), partition,
+ * offset. Partitions of topics that are no more are skipped at a start: an id is never given twice.
  */
 import {
   ChunkReader,
@@ -30,15 +30,23 @@ export interface OffsetStoreOptions {
   hasTopic(id: TopicId): boolean
 }
 
-/** What is under way for one partition of one group. */
+/** A commit whose fate is not known yet. */
+interface Commit {
+  readonly entries: readonly CommitEntry[]
+  /** For each entry what is there if this commit, and those before it, turn out to be refused. */
+  readonly before: (number | undefined)[]
+}
+
+/** What is under way for one group: in the order of the calls, and when the last of it settles. */
 interface Pending {
-  /** What a restart would find. */
-  durable: number | undefined
-  /** The commit that came last. */
-  latest: Promise<void>
+  readonly commits: Commit[]
+  settled: Promise<void>
 }
 
 type OffsetsByPartition = Map<number, number>
+
+/** Partitions in one entry of a snapshot. */
+const entriesAtOnce = 1000
 
 /** Groups after which a long walk lets others have a turn. */
 const sliceGroups = 1000
@@ -70,25 +78,28 @@ export class OffsetStore implements CommittedOffsets {
   }
 
   commit(group: string, entries: readonly CommitEntry[]): Promise<void> {
-    const before = entries.map(({ topic, partition }) => this.#get(group, topic, partition))
-    const chunks = entries.map((entry) => encodeEntry(group, entry))
+    const commit = {
+      entries,
+      before: entries.map(({ topic, partition }) => this.#get(group, topic, partition)),
+    }
     for (const { topic, partition, offset } of entries) this.#set(group, topic, partition, offset)
-    const committing = this.#append(chunks)
-    const settled: Promise<void> = committing.then(
-      () => this.#end(group, entries, settled, true),
-      () => this.#end(group, entries, settled, false),
+    const committing = this.#append(encodeEntry(group, entries))
+    const settled = committing.then(
+      () => this.#end(group, commit, true),
+      () => this.#end(group, commit, false),
     )
-    for (const [index, { topic, partition }] of entries.entries()) {
-      const key = keyOf(group, topic, partition)
-      const pending = this.#pending.get(key)
-      if (pending !== undefined) pending.latest = settled
-      else this.#pending.set(key, { durable: before[index], latest: settled })
+    const pending = this.#pending.get(group)
+    if (pending === undefined) {
+      this.#pending.set(group, { commits: [commit], settled })
+    } else {
+      pending.commits.push(commit)
+      pending.settled = settled
     }
     return committing
   }
 
   async committed(group: string, topic: TopicId, partition: number): Promise<number | undefined> {
-    await this.#pending.get(keyOf(group, topic, partition))?.latest
+    await this.#pending.get(group)?.settled
     return this.#get(group, topic, partition)
   }
 
@@ -101,11 +112,11 @@ export class OffsetStore implements CommittedOffsets {
     }
   }
 
-  async #append(chunks: readonly Chunks[]): Promise<void> {
+  async #append(entry: Chunks): Promise<void> {
     let acknowledged: Promise<void>
     this.#isAppending = true
     try {
-      acknowledged = this.#log.append(chunks).acknowledged
+      acknowledged = this.#log.append([entry]).acknowledged
     } finally {
       this.#isAppending = false
     }
@@ -113,20 +124,19 @@ export class OffsetStore implements CommittedOffsets {
   }
 
   /** A commit is durable, or is not in the log: what a later one has set stays either way. */
-  #end(
-    group: string,
-    entries: readonly CommitEntry[],
-    settled: Promise<void>,
-    isDone: boolean,
-  ): void {
-    for (const { topic, partition, offset } of entries) {
-      const key = keyOf(group, topic, partition)
-      const pending = this.#pending.get(key)
-      if (pending === undefined) continue
-      if (isDone) pending.durable = offset
-      if (pending.latest !== settled) continue
-      this.#pending.delete(key)
-      if (!isDone) this.#set(group, topic, partition, pending.durable)
+  #end(group: string, commit: Commit, isDone: boolean): void {
+    const pending = this.#pending.get(group)
+    if (pending === undefined) return
+    const index = pending.commits.indexOf(commit)
+    pending.commits.splice(index, 1)
+    if (pending.commits.length === 0) this.#pending.delete(group)
+    if (isDone) return
+    const later = pending.commits.slice(index)
+    for (const [at, { topic, partition }] of commit.entries.entries()) {
+      const before = commit.before[at]
+      if (!replaceBefore(later, topic, partition, before)) {
+        this.#set(group, topic, partition, before)
+      }
     }
   }
 
@@ -152,32 +162,55 @@ export class OffsetStore implements CommittedOffsets {
   #apply(entry: Chunks): void {
     const reader = new ChunkReader(entry)
     const group = decodeUtf8(reader.field(), "a group's name")
-    const topic = topicIdOf(reader.bytes(topicIdBytes))
-    const partition = reader.varint()
-    const offset = reader.varint()
-    if (this.#options.hasTopic(topic)) this.#set(group, topic, partition, offset)
+    while (reader.remaining > 0) {
+      const topic = topicIdOf(reader.bytes(topicIdBytes))
+      const partition = reader.varint()
+      const offset = reader.varint()
+      if (this.#options.hasTopic(topic)) this.#set(group, topic, partition, offset)
+    }
   }
 
   *#entries(): IterableIterator<Chunks> {
     for (const [group, topics] of this.#groups) {
+      let entries: CommitEntry[] = []
       for (const [topic, offsets] of topics) {
         for (const [partition, offset] of offsets) {
-          yield encodeEntry(group, { topic, partition, offset })
+          entries.push({ topic, partition, offset })
+          if (entries.length < entriesAtOnce) continue
+          yield encodeEntry(group, entries)
+          entries = []
         }
       }
+      if (entries.length > 0) yield encodeEntry(group, entries)
     }
   }
 }
 
-function keyOf(group: string, topic: TopicId, partition: number): string {
-  return `${topic}-${partition} ${group}`
+/** Tells the first later commit of the partition what is there if it is refused as well. */
+function replaceBefore(
+  later: readonly Commit[],
+  topic: TopicId,
+  partition: number,
+  before: number | undefined,
+): boolean {
+  for (const commit of later) {
+    const at = commit.entries.findIndex(
+      (entry) => entry.topic === topic && entry.partition === partition,
+    )
+    if (at < 0) continue
+    commit.before[at] = before
+    return true
+  }
+  return false
 }
 
-function encodeEntry(group: string, { topic, partition, offset }: CommitEntry): Chunks {
-  const writer = new ChunkWriter(64)
+function encodeEntry(group: string, entries: readonly CommitEntry[]): Chunks {
+  const writer = new ChunkWriter(64 + 26 * entries.length)
   writer.string(group)
-  writer.copy(topicIdToBytes(topic) as Uint8Array)
-  writer.varint(partition)
-  writer.varint(offset)
+  for (const { topic, partition, offset } of entries) {
+    writer.copy(topicIdToBytes(topic) as Uint8Array)
+    writer.varint(partition)
+    writer.varint(offset)
+  }
   return writer.finish()
 }
