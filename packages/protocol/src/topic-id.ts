@@ -5,6 +5,9 @@ import type { Random } from './seams.ts'
 export const topicIdBytes = 16
 
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+const valueOf: ReadonlyMap<number, number> = new Map(
+  Array.from(alphabet, (digit, value) => [digit.charCodeAt(0), value]),
+)
 
 /** A new id. Never all zeros, which stands for "none" on the wire, and never with a leading `-`,
  * so that it can be a file's name and an argument. */
@@ -37,8 +40,8 @@ export function topicIdToBytes(id: TopicId): Uint8Array | undefined {
   for (let index = 0; index < 24; index += 4) {
     let word = 0
     for (let digit = index; digit < index + 4; digit++) {
-      const value = digit < 22 ? alphabet.indexOf(id[digit] as string) : 0
-      if (value === -1) return undefined
+      const value = digit < 22 ? valueOf.get(id.charCodeAt(digit)) : 0
+      if (value === undefined) return undefined
       word = (word << 6) | value
     }
     const position = (index / 4) * 3
