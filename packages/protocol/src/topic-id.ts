@@ -5,7 +5,7 @@ import type { Random } from './seams.ts'
 export const topicIdBytes = 16
 
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
-const valueOf: ReadonlyMap<number, number> = new Map(
+const digitValues: ReadonlyMap<number, number> = new Map(
   Array.from(alphabet, (digit, value) => [digit.charCodeAt(0), value]),
 )
 
@@ -40,7 +40,7 @@ export function topicIdToBytes(id: TopicId): Uint8Array | undefined {
   for (let index = 0; index < 24; index += 4) {
     let word = 0
     for (let digit = index; digit < index + 4; digit++) {
-      const value = digit < 22 ? valueOf.get(id.charCodeAt(digit)) : 0
+      const value = digit < 22 ? digitValues.get(id.charCodeAt(digit)) : 0
       if (value === undefined) return undefined
       word = (word << 6) | value
     }
