@@ -116,7 +116,7 @@ export function pollTests(store: () => Store): void {
       for (let index = 0; index < 50; index++) {
         await store().answer(busy, batchOf([new Uint8Array(1000)]))
       }
-      await store().send(quiet, ['hear me'])
+      await store().answer(quiet, batchOf([new Uint8Array(3000)]))
       const parts = [
         { topic: busy.id, partition: 0, offset: 0 },
         { topic: quiet.id, partition: 0, offset: 0 },

@@ -108,10 +108,13 @@ export function sendTests(store: () => Store): void {
 
     test('a batch of very many messages keeps its place before those that follow', async () => {
       const topic = await store().create()
+      await store().send(topic, ['before'])
       const many = batchOf(Array.from({ length: 50_000 }, (_, index) => `${index}`))
-      const sends = [store().answer(topic, many), store().answer(topic, batchOf(['after']))]
+      const sends = [many, batchOf(['after']), batchOf(['last'])].map((batch) =>
+        store().answer(topic, batch),
+      )
       const offsets = (await Promise.all(sends)).map(offsetOf)
-      assert.deepEqual(offsets, [0, 50_000])
+      assert.deepEqual(offsets, [1, 50_001, 50_002])
     })
 
     const codecs = [
