@@ -36,6 +36,10 @@ export function joinChunks(chunks: Chunks): Uint8Array {
 /** The largest integer that a varint of this protocol may carry: 2^53 - 1. */
 const integerMax = Number.MAX_SAFE_INTEGER
 
+const asciiCharacters: readonly string[] = Array.from({ length: 0x80 }, (_, code) =>
+  String.fromCharCode(code),
+)
+
 /** A cursor over a list of views. All reads throw `ProtocolError` past the end. */
 export class ChunkReader {
   readonly #chunks: Chunks
@@ -72,6 +76,53 @@ export class ChunkReader {
     while (this.#position === this.#chunk.length) this.#nextChunk()
     this.#remaining--
     return this.#chunk[this.#position++] as number
+  }
+
+  /** Two bytes, big-endian, signed. */
+  i16(): number {
+    const start = this.#position
+    if (this.#remaining < 2 || start + 2 > this.#chunk.length) {
+      return ((this.u8() << 24) | (this.u8() << 16)) >> 16
+    }
+    this.#position = start + 2
+    this.#remaining -= 2
+    return (
+      (((this.#chunk[start] as number) << 24) | ((this.#chunk[start + 1] as number) << 16)) >> 16
+    )
+  }
+
+  /** Four bytes, big-endian, signed. */
+  i32(): number {
+    const start = this.#position
+    const chunk = this.#chunk
+    if (this.#remaining < 4 || start + 4 > chunk.length)
+      return (this.i16() << 16) | (this.i16() & 0xffff)
+    this.#position = start + 4
+    this.#remaining -= 4
+    return (
+      ((chunk[start] as number) << 24) |
+      ((chunk[start + 1] as number) << 16) |
+      ((chunk[start + 2] as number) << 8) |
+      (chunk[start + 3] as number)
+    )
+  }
+
+  /** The next bytes as text, if they are ASCII and lie together; else undefined, and nothing is read.
+   * For short strings, which that is some times faster for than a TextDecoder. */
+  ascii(length: number): string | undefined {
+    const start = this.#position
+    const end = start + length
+    const chunk = this.#chunk
+    if (length > this.#remaining || end > chunk.length) return undefined
+    let text = ''
+    for (let position = start; position < end; position++) {
+      const byte = chunk[position] as number
+      if (byte >= 0x80) return undefined
+      text += asciiCharacters[byte] as string
+    }
+    this.#position = end
+    this.#remaining -= length
+    return text
   }
 
   /** An unsigned LEB128 integer of at most 2^53 - 1 (8 bytes). */
@@ -193,6 +244,34 @@ export class ChunkWriter {
   u8(value: number): void {
     this.#reserve(1)
     this.#buffer[this.#end++] = value
+  }
+
+  /** Two bytes, big-endian: the low 16 bits of the value. */
+  i16(value: number): void {
+    this.#reserve(2)
+    this.#buffer[this.#end] = value >> 8
+    this.#buffer[this.#end + 1] = value
+    this.#end += 2
+  }
+
+  /** Four bytes, big-endian: the low 32 bits of the value. */
+  i32(value: number): void {
+    this.#reserve(4)
+    const buffer = this.#buffer
+    const end = this.#end
+    buffer[end] = value >> 24
+    buffer[end + 1] = value >> 16
+    buffer[end + 2] = value >> 8
+    buffer[end + 3] = value
+    this.#end = end + 4
+  }
+
+  /** Text of ASCII alone, a byte a character. */
+  ascii(text: string): void {
+    this.#reserve(text.length)
+    for (let index = 0; index < text.length; index++) {
+      this.#buffer[this.#end++] = text.charCodeAt(index)
+    }
   }
 
   /** An unsigned LEB128 integer, 0 to 2^53 - 1. */

@@ -35,6 +35,7 @@ import {
   describeTopicPartitionsRequest,
   describeTopicPartitionsResponse,
 } from './75-describe-topic-partitions.ts'
+import { consumerProtocolAssignment, consumerProtocolSubscription } from './consumer-protocol.ts'
 import type { Fields, Message } from './schema.ts'
 import type { VersionRange } from './versions.ts'
 
@@ -87,3 +88,10 @@ const all: readonly Api[] = [
 
 /** In the order of their keys. */
 export const apis: ReadonlyMap<number, Api> = new Map(all.map((one) => [one.key, one]))
+
+/** Every message that has a schema here. */
+export const messages: readonly Message<Fields>[] = [
+  ...all.flatMap(({ request, response }) => [request, response]),
+  consumerProtocolSubscription,
+  consumerProtocolAssignment,
+]

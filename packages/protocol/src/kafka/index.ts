@@ -30,5 +30,12 @@ export * from './apis.ts'
 export * from './consumer-protocol.ts'
 export * from './errors.ts'
 export * from './headers.ts'
-export type { Decoded, Fields, Input, Message, Values } from './schema.ts'
-export { inRange, type VersionRange } from './versions.ts'
+export {
+  type Decoded,
+  elementsMaxDefault,
+  type Fields,
+  type Input,
+  type Message,
+  type Values,
+} from './schema.ts'
+export { inRange, parseVersions, type VersionRange } from './versions.ts'

@@ -13,9 +13,10 @@
  *   type HeartbeatRequest = Decoded<typeof heartbeatRequest>
  *
  * A field that a version does not have reads as its default, and is left out when that version is
- * written. A codec is built once per version, on its first use.
+ * written. A codec is built once per version, on its first use; a version that a message does not have is
+ * a RangeError: whoever serves it has to look first.
  */
-import { type ChunkReader, type Chunks, ChunkWriter } from '../bytes.ts'
+import { type ChunkReader, type Chunks, ChunkWriter, emptyBytes } from '../bytes.ts'
 import { ProtocolError } from '../errors.ts'
 import { noTopicId } from '../topic-id.ts'
 import { inRange, parseVersions, type VersionRange } from './versions.ts'
@@ -31,9 +32,6 @@ export interface FieldOptions<T> {
   /** Tagged fields (KIP-482): the tag, and from which version on the field is tagged. */
   readonly tag?: number
   readonly tagged?: string
-  /** May the field be left out, whatever its value, in a version that does not have it? Kafka refuses
-   * to write a message with a value that the version cannot carry, unless the field is ignorable. */
-  readonly ignorable?: boolean
 }
 
 /** A type on the wire; `T` is what it is in TypeScript. */
@@ -47,9 +45,20 @@ export interface FieldType<T> {
 }
 
 export interface FieldCodec<T> {
-  read(reader: ChunkReader): T
+  /** No value takes fewer bytes than these. */
+  readonly bytesMin: number
+  read(reader: ChunkReader, budget: ReadBudget): T
   write(writer: ChunkWriter, value: T): void
 }
+
+/** What the reading of one message may still take: some bytes can stand for objects many times their
+ * size, so the elements of all of its arrays are counted. */
+interface ReadBudget {
+  elements: number
+}
+
+/** How many elements all arrays of a message may have together, unless the reader says otherwise. */
+export const elementsMaxDefault: number = 2 ** 18
 
 export interface Field<T> {
   readonly type: FieldType<T>
@@ -58,7 +67,6 @@ export interface Field<T> {
   readonly tagged: VersionRange
   readonly tag: number | undefined
   readonly default: T
-  readonly ignorable: boolean
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: the one place where fields of all types meet.
@@ -89,7 +97,11 @@ export interface Message<F extends Fields> {
   readonly versions: VersionRange
   readonly flexible: VersionRange
   readonly fields: F
-  read(reader: ChunkReader, version: number): Values<F>
+  /** Reads what the version, one of `versions`, has of it, and leaves the reader behind it. Throws
+   * ProtocolError, also for more than `elementsMax` elements in all arrays. Byte fields are views; the
+   * values of fields that were absent are shared and frozen. */
+  read(reader: ChunkReader, version: number, elementsMax?: number): Values<F>
+  /** Throws TypeError for a null where the version has none, RangeError for what is too long. */
   write(writer: ChunkWriter, value: Input<F>, version: number): void
 }
 
@@ -109,6 +121,7 @@ export function message<const F extends Fields>(definition: {
   const flexible = parseVersions(definition.flexible ?? 'none')
   const codecs: (FieldCodec<Values<F>> | undefined)[] = []
   const codecOf = (version: number) => {
+    if (!inRange(versions, version)) throw new RangeError(`${name} has no version ${version}`)
     codecs[version] ??= structCodec(fields, version, inRange(flexible, version))
     return codecs[version]
   }
@@ -118,7 +131,8 @@ export function message<const F extends Fields>(definition: {
     versions,
     flexible,
     fields,
-    read: (reader, version) => codecOf(version).read(reader),
+    read: (reader, version, elementsMax = elementsMaxDefault) =>
+      codecOf(version).read(reader, { elements: elementsMax }),
     write: (writer, value, version) => codecOf(version).write(writer, value as Values<F>),
   }
 }
@@ -133,63 +147,67 @@ function field<T>(type: FieldType<T>, options: Options<T> = {}): Field<T> {
     tagged: parseVersions(options.tagged ?? 'none'),
     tag: options.tag,
     default: 'default' in options ? (options.default as T) : type.zero,
-    ignorable: options.ignorable ?? false,
   }
 }
 
-function fixed<T>(name: string, zero: T, codec: FieldCodec<T>): (options?: Options<T>) => Field<T> {
-  const type: FieldType<T> = { name, zero, codec: () => codec }
+function fixed<T>(
+  name: string,
+  bytes: number,
+  zero: T,
+  codec: Omit<FieldCodec<T>, 'bytesMin'>,
+): (options?: Options<T>) => Field<T> {
+  const bound: FieldCodec<T> = { bytesMin: bytes, read: codec.read, write: codec.write }
+  const type: FieldType<T> = { name, zero, codec: () => bound }
   return (options) => field(type, options)
 }
 
-export const bool: (options?: Options<boolean>) => Field<boolean> = fixed('bool', false, {
+export const bool: (options?: Options<boolean>) => Field<boolean> = fixed('bool', 1, false, {
   read: (reader) => reader.u8() !== 0,
   write: (writer, value) => writer.u8(value ? 1 : 0),
 })
 
-export const int8: (options?: Options<number>) => Field<number> = fixed('int8', 0, {
+export const int8: (options?: Options<number>) => Field<number> = fixed('int8', 1, 0, {
   read: (reader) => (reader.u8() << 24) >> 24,
   write: (writer, value) => writer.u8(value),
 })
 
-export const int16: (options?: Options<number>) => Field<number> = fixed('int16', 0, {
+export const int16: (options?: Options<number>) => Field<number> = fixed('int16', 2, 0, {
   read: wire.readInt16,
   write: wire.writeInt16,
 })
 
-export const uint16: (options?: Options<number>) => Field<number> = fixed('uint16', 0, {
+export const uint16: (options?: Options<number>) => Field<number> = fixed('uint16', 2, 0, {
   read: wire.readUint16,
   write: wire.writeInt16,
 })
 
-export const int32: (options?: Options<number>) => Field<number> = fixed('int32', 0, {
+export const int32: (options?: Options<number>) => Field<number> = fixed('int32', 4, 0, {
   read: wire.readInt32,
   write: wire.writeInt32,
 })
 
-export const int64: (options?: Options<number>) => Field<number> = fixed('int64', 0, {
+export const int64: (options?: Options<number>) => Field<number> = fixed('int64', 8, 0, {
   read: wire.readInt64,
   write: wire.writeInt64,
 })
 
-export const float64: (options?: Options<number>) => Field<number> = fixed('float64', 0, {
+export const float64: (options?: Options<number>) => Field<number> = fixed('float64', 8, 0, {
   read: wire.readFloat64,
   write: wire.writeFloat64,
 })
 
 /** 16 bytes, as 22 characters of base64url. */
-export const uuid: (options?: Options<string>) => Field<string> = fixed('uuid', noTopicId, {
+export const uuid: (options?: Options<string>) => Field<string> = fixed('uuid', 16, noTopicId, {
   read: wire.readUuid,
   write: wire.writeUuid,
 })
 
 type Nullable = { readonly nullable: string }
 
-const stringType = lengthPrefixed('string', '', wire.readString, wire.writeString)
-const emptyBytes: Uint8Array = new Uint8Array(0)
-const bytesType = lengthPrefixed('bytes', emptyBytes, wire.readBytes, wire.writeBytes)
-const noRecords: Chunks = []
-const recordsType = lengthPrefixed('records', noRecords, wire.readRecords, wire.writeRecords)
+const stringType = lengthPrefixed('string', '', 2, wire.readString, wire.writeString)
+const bytesType = lengthPrefixed('bytes', emptyBytes, 4, wire.readBytes, wire.writeBytes)
+const noRecords: Chunks = Object.freeze([])
+const recordsType = lengthPrefixed('records', noRecords, 4, wire.readRecords, wire.writeRecords)
 
 export function string(options: Options<string | null> & Nullable): Field<string | null>
 export function string(options?: Options<string>): Field<string>
@@ -264,6 +282,7 @@ export function struct<const F extends Fields>(
 function lengthPrefixed<T>(
   name: string,
   zero: T,
+  lengthBytes: number,
   read: (reader: ChunkReader, compact: boolean) => T | null,
   write: (writer: ChunkWriter, value: T | null, compact: boolean) => void,
 ): FieldType<T> {
@@ -271,45 +290,52 @@ function lengthPrefixed<T>(
     name,
     zero,
     codec: (_version, flexible, nullable) => ({
+      bytesMin: flexible ? 1 : lengthBytes,
       read: (reader) => {
         const value = read(reader, flexible)
         if (value === null && !nullable) throw new ProtocolError(`a ${name} is null`)
         return value as T
       },
-      write: (writer, value) => write(writer, value, flexible),
+      write: (writer, value) => {
+        if (value === null && !nullable) throw new TypeError(`a ${name} is null`)
+        write(writer, value, flexible)
+      },
     }),
   }
 }
 
 function arrayType<T>(element: FieldType<T>): FieldType<T[]> {
+  const name = `[]${element.name}`
   return {
-    name: `[]${element.name}`,
-    zero: [],
+    name,
+    zero: Object.freeze([]) as unknown as T[],
     ...(element.fields === undefined ? {} : { fields: element.fields }),
     codec: (version, flexible, nullable) => {
-      const { read, write } = element.codec(version, flexible, false)
+      const codec = element.codec(version, flexible, false)
       return {
-        read: (reader) => {
+        bytesMin: flexible ? 1 : 4,
+        read: (reader, budget) => {
           const count = wire.readLength(reader, flexible, true)
           if (count === -1) {
-            if (!nullable) throw new ProtocolError('an array is null')
+            if (!nullable) throw new ProtocolError(`a ${name} is null`)
             return null as unknown as T[]
           }
-          // Every element takes at least a byte: a count beyond what is left is a lie.
-          if (count > reader.remaining) {
-            throw new ProtocolError(`an array claims ${count} elements`)
+          budget.elements -= count
+          if (count * codec.bytesMin > reader.remaining || budget.elements < 0) {
+            throw new ProtocolError(`a ${name} claims ${count} elements`)
           }
           const values: T[] = []
-          for (let index = 0; index < count; index++) values.push(read(reader))
+          for (let index = 0; index < count; index++) values.push(codec.read(reader, budget))
           return values
         },
         write: (writer, values) => {
           if (values === null) {
+            if (!nullable) throw new TypeError(`a ${name} is null`)
             wire.writeLength(writer, -1, flexible, true)
             return
           }
           wire.writeLength(writer, values.length, flexible, true)
-          for (const value of values) write(writer, value)
+          for (const value of values) codec.write(writer, value)
         },
       }
     },
@@ -319,15 +345,17 @@ function arrayType<T>(element: FieldType<T>): FieldType<T[]> {
 function structType<F extends Fields>(name: string, fields: F): FieldType<Values<F>> {
   return {
     name,
-    zero: defaultsOf(fields),
+    zero: Object.freeze(defaultsOf(fields)),
     fields,
     codec: (version, flexible, nullable) => {
       const codec = structCodec(fields, version, flexible)
       if (!nullable) return codec
       return {
-        read: (reader) => {
-          if ((reader.u8() << 24) >> 24 < 0) return null as unknown as Values<F>
-          return codec.read(reader)
+        bytesMin: 1,
+        read: (reader, budget) => {
+          // The sign alone decides: -1 is null, 1 a struct.
+          if (reader.u8() >= 0x80) return null as unknown as Values<F>
+          return codec.read(reader, budget)
         },
         write: (writer, value) => {
           writer.u8(value === null ? 0xff : 1)
@@ -346,7 +374,8 @@ function defaultsOf<F extends Fields>(fields: F): Values<F> {
 
 interface BoundField {
   readonly name: string
-  readonly field: Field<unknown>
+  readonly tag: number
+  readonly default: unknown
   readonly codec: FieldCodec<unknown>
 }
 
@@ -361,25 +390,25 @@ function structCodec<F extends Fields>(
     if (!inRange(definition.versions, version)) continue
     const nullable = inRange(definition.nullable, version)
     const codec = definition.type.codec(version, flexible, nullable)
-    const isTagged = definition.tag !== undefined && inRange(definition.tagged, version)
-    const bound: BoundField = { name, field: definition, codec }
-    if (isTagged) tagged.push(bound)
+    const bound = { name, tag: definition.tag ?? -1, default: definition.default, codec }
+    if (inRange(definition.tagged, version)) tagged.push(bound)
     else plain.push(bound)
   }
-  tagged.sort((a, b) => (a.field.tag as number) - (b.field.tag as number))
+  tagged.sort((a, b) => a.tag - b.tag)
   const defaults = defaultsOf(fields)
   return {
-    read: (reader) => {
+    bytesMin: plain.reduce((sum, { codec }) => sum + codec.bytesMin, flexible ? 1 : 0),
+    read: (reader, budget) => {
       const values: Record<string, unknown> = { ...defaults }
-      for (const { name, codec } of plain) values[name] = codec.read(reader)
-      if (flexible) readTags(reader, tagged, values)
+      for (const { name, codec } of plain) values[name] = codec.read(reader, budget)
+      if (flexible) readTags(reader, tagged, values, budget)
       return values as Values<F>
     },
     write: (writer, input) => {
       const values = input as Record<string, unknown>
-      for (const { name, field: definition, codec } of plain) {
-        const value = values[name]
-        codec.write(writer, value === undefined ? definition.default : value)
+      for (const one of plain) {
+        const value = values[one.name]
+        one.codec.write(writer, value === undefined ? one.default : value)
       }
       if (flexible) writeTags(writer, tagged, values)
     },
@@ -391,23 +420,24 @@ function readTags(
   reader: ChunkReader,
   tagged: readonly BoundField[],
   values: Record<string, unknown>,
+  budget: ReadBudget,
 ): void {
-  const count = reader.varint()
-  if (count > reader.remaining) throw new ProtocolError(`a struct claims ${count} tags`)
-  for (let index = 0; index < count; index++) {
+  for (let left = reader.varint(); left > 0; left--) {
     const tag = reader.varint()
     const length = reader.varint()
     const end = reader.remaining - length
     if (end < 0) throw new ProtocolError('a tagged field is longer than its message')
-    const known = tagged.find(({ field: definition }) => definition.tag === tag)
+    const known = tagged.find((one) => one.tag === tag)
     if (known === undefined) {
       reader.skip(length)
       continue
     }
-    values[known.name] = known.codec.read(reader)
+    values[known.name] = known.codec.read(reader, budget)
     if (reader.remaining !== end) throw new ProtocolError(`tag ${tag} has another length`)
   }
 }
+
+const taggedBytesExpected = 64
 
 /** A tagged field that has its default value is left out. */
 function writeTags(
@@ -415,25 +445,27 @@ function writeTags(
   tagged: readonly BoundField[],
   values: Record<string, unknown>,
 ): void {
-  const present = tagged.filter(({ name, field: definition }) => {
-    const value = values[name]
-    return value !== undefined && !isDefault(value, definition.default)
-  })
-  writer.varint(present.length)
-  for (const { name, field: definition, codec } of present) {
-    const nested = new ChunkWriter()
-    codec.write(nested, values[name])
-    writer.varint(definition.tag as number)
+  let present = 0
+  for (const one of tagged) if (!isDefault(values[one.name], one.default)) present++
+  writer.varint(present)
+  if (present === 0) return
+  for (const one of tagged) {
+    const value = values[one.name]
+    if (isDefault(value, one.default)) continue
+    const nested = new ChunkWriter(taggedBytesExpected)
+    one.codec.write(nested, value)
+    writer.varint(one.tag)
     writer.varint(nested.length)
-    writer.views(nested.finish())
+    for (const chunk of nested.finish()) writer.copy(chunk)
   }
 }
 
 function isDefault(value: unknown, standard: unknown): boolean {
-  if (value === standard) return true
-  if (Array.isArray(value)) return value.length === 0 && Array.isArray(standard)
-  if (typeof value !== 'object' || typeof standard !== 'object') return false
+  if (value === undefined || value === standard) return true
   if (value === null || standard === null) return false
-  const before = standard as Record<string, unknown>
-  return Object.entries(value).every(([name, part]) => isDefault(part, before[name]))
+  if (Array.isArray(value)) return value.length === 0
+  if (typeof value !== 'object') return false
+  const parts = standard as Record<string, unknown>
+  for (const [name, part] of Object.entries(value)) if (!isDefault(part, parts[name])) return false
+  return true
 }

@@ -9,22 +9,27 @@ import { topicIdBytes, topicIdOf, topicIdToBytes } from '../topic-id.ts'
 import { decodeUtf8 } from '../topic-name.ts'
 
 const encoder = new TextEncoder()
+const int64Limit = 2 ** 63
+/** Up to this length a loop over the characters is faster than the platform's coders. */
+const shortLength = 64
+/** Of a string, in the compact form too. */
+const stringBytesMax = 0x7fff
 
 export function readInt16(reader: ChunkReader): number {
-  return ((reader.u8() << 24) | (reader.u8() << 16)) >> 16
+  return reader.i16()
 }
 
 export function readUint16(reader: ChunkReader): number {
-  return (reader.u8() << 8) | reader.u8()
+  return reader.i16() & 0xffff
 }
 
 export function readInt32(reader: ChunkReader): number {
-  return (reader.u8() << 24) | (reader.u8() << 16) | (reader.u8() << 8) | reader.u8()
+  return reader.i32()
 }
 
 /** As a number: what lies outside of the safe integers loses its last bits. */
 export function readInt64(reader: ChunkReader): number {
-  return readInt32(reader) * 0x1_0000_0000 + (readInt32(reader) >>> 0)
+  return reader.i32() * 0x1_0000_0000 + (reader.i32() >>> 0)
 }
 
 export function readFloat64(reader: ChunkReader): number {
@@ -45,7 +50,9 @@ export function readLength(reader: ChunkReader, compact: boolean, wide: boolean)
 
 export function readString(reader: ChunkReader, compact: boolean): string | null {
   const length = readLength(reader, compact, false)
-  return length === -1 ? null : decodeUtf8(reader.take(length), 'a string')
+  if (length === -1) return null
+  const text = length <= shortLength ? reader.ascii(length) : undefined
+  return text ?? decodeUtf8(reader.take(length), 'a string')
 }
 
 export function readBytes(reader: ChunkReader, compact: boolean): Uint8Array | null {
@@ -60,20 +67,22 @@ export function readRecords(reader: ChunkReader, compact: boolean): Chunks | nul
 }
 
 export function writeInt16(writer: ChunkWriter, value: number): void {
-  writer.u8(value >> 8)
-  writer.u8(value)
+  writer.i16(value)
 }
 
 export function writeInt32(writer: ChunkWriter, value: number): void {
-  writer.u8(value >> 24)
-  writer.u8(value >> 16)
-  writer.u8(value >> 8)
-  writer.u8(value)
+  writer.i32(value)
 }
 
+/** 2^63 is written as the largest integer that there is, which reads as 2^63. */
 export function writeInt64(writer: ChunkWriter, value: number): void {
-  writeInt32(writer, Math.floor(value / 0x1_0000_0000))
-  writeInt32(writer, value >>> 0)
+  if (value >= int64Limit) {
+    writer.i32(0x7fffffff)
+    writer.i32(-1)
+    return
+  }
+  writer.i32(Math.floor(value / 0x1_0000_0000))
+  writer.i32(value >>> 0)
 }
 
 export function writeFloat64(writer: ChunkWriter, value: number): void {
@@ -104,9 +113,20 @@ export function writeString(writer: ChunkWriter, text: string | null, compact: b
     writeLength(writer, -1, compact, false)
     return
   }
+  if (text.length <= shortLength && isAscii(text)) {
+    writeLength(writer, text.length, compact, false)
+    writer.ascii(text)
+    return
+  }
   const bytes = encoder.encode(text)
+  if (bytes.length > stringBytesMax) throw new RangeError(`a string of ${bytes.length} bytes`)
   writeLength(writer, bytes.length, compact, false)
   writer.copy(bytes)
+}
+
+function isAscii(text: string): boolean {
+  for (let index = 0; index < text.length; index++) if (text.charCodeAt(index) >= 0x80) return false
+  return true
 }
 
 export function writeBytes(writer: ChunkWriter, bytes: Uint8Array | null, compact: boolean): void {
