@@ -50,9 +50,11 @@ const layers: Readonly<Record<string, PackageLayers>> = {
       log: [],
       topics: ['log'],
       groups: ['log', 'topics'],
+      // Cuts what arrives into frames that are paid for; knows no protocol.
+      transport: [],
       // Sessions are frames in, calls of an `Engine`, frames out: they know neither files nor topics.
-      native: [],
-      kafka: [],
+      native: ['transport'],
+      kafka: ['transport'],
       // Makes the seams out of Node; knows the interfaces only.
       host: ['log'],
       '': all,

@@ -3,7 +3,7 @@
  * connection, and looks now and then, by one timer for all of them, which of them still go on.
  */
 import { type Clock, type Engine, native, type Receiver, type Transport } from '@kaska/protocol'
-import type { ByteBudget } from './byte-budget.ts'
+import type { ByteBudget } from '../transport/byte-budget.ts'
 import { createCounters, type NativeCounters } from './native-counters.ts'
 import { defaultLimits, type NativeLimits } from './native-limits.ts'
 import { Session, type SessionShared } from './session.ts'

@@ -30,12 +30,12 @@ import {
   UnsupportedOperationError,
   UnsupportedVersionError,
 } from '@kaska/protocol'
-import type { ByteBudget } from './byte-budget.ts'
-import { FrameIntake } from './frame-intake.ts'
+import type { ByteBudget } from '../transport/byte-budget.ts'
+import { FrameIntake } from '../transport/frame-intake.ts'
+import { ProgressWatch, type Verdict } from '../transport/progress-watch.ts'
 import { handlers } from './handlers.ts'
 import type { NativeCounters } from './native-counters.ts'
 import type { NativeLimits } from './native-limits.ts'
-import { ProgressWatch, type Verdict } from './progress-watch.ts'
 import { Request } from './request.ts'
 import { TopicRefs } from './topic-refs.ts'
 
@@ -95,7 +95,12 @@ export class Session implements Receiver {
     const { budget, limits, clock } = shared
     const granted = () => this.#takeFrames()
     const { givesBuffers = false } = transport
-    this.#intake = new FrameIntake(budget, limits.frameBytesMax, granted, givesBuffers)
+    this.#intake = new FrameIntake(budget, {
+      lengthForm: 'varint',
+      frameBytesMax: limits.frameBytesMax,
+      granted,
+      ownsChunks: givesBuffers,
+    })
     this.#watch = new ProgressWatch(limits, clock.monotonic())
   }
 

@@ -7,7 +7,7 @@
  * a connection that names a hundred thousand topics holds some ten megabytes of the broker's.
  */
 import { InvalidArgumentError, OverloadedError, ProtocolError, type TopicId } from '@kaska/protocol'
-import type { ByteBudget } from './byte-budget.ts'
+import type { ByteBudget } from '../transport/byte-budget.ts'
 
 /** An entry of the map and one of the list, as Node 24 needs for them. */
 const refBytes = 96

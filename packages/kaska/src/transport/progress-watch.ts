@@ -13,7 +13,13 @@
  * `stallMs`, however long it is. While this side takes nothing on, the other cannot be blamed: then
  * only its unsent answers are watched.
  */
-import type { NativeLimits } from './native-limits.ts'
+
+/** The times of the table above, in milliseconds. */
+export interface ProgressLimits {
+  readonly stallMs: number
+  readonly idleMs: number
+  readonly pingMs: number
+}
 
 /** How a connection stands. */
 export interface ConnectionState {
@@ -42,7 +48,7 @@ const waitsMax = 3
 const never = -1
 
 export class ProgressWatch {
-  readonly #limits: NativeLimits
+  readonly #limits: ProgressLimits
   /** When the frame under way last made progress, and how far it was. */
   #inputSince = never
   #inputBytes = 0
@@ -55,7 +61,7 @@ export class ProgressWatch {
   #heardBytes = 0
   #isPinged = false
 
-  constructor(limits: NativeLimits, now: number) {
+  constructor(limits: ProgressLimits, now: number) {
     this.#limits = limits
     this.#heardSince = Math.floor(now)
   }

@@ -12,10 +12,19 @@
  */
 import type { Chunks } from '@kaska/protocol'
 import type { ByteBudget } from './byte-budget.ts'
-import { FrameAssembler } from './frame-assembler.ts'
+import { FrameAssembler, type LengthForm } from './frame-assembler.ts'
 
 /** A frame beyond this is large: together they may only have a part of the budget. */
 const largeFrameBytes = 1024 * 1024
+
+export interface FrameIntakeOptions {
+  readonly lengthForm: LengthForm
+  readonly frameBytesMax: number
+  /** Called when a wait for the budget has ended. */
+  readonly granted: () => void
+  /** Does nobody else refer to the buffers in which the chunks arrive? */
+  readonly ownsChunks: boolean
+}
 
 export class FrameIntake {
   readonly #budget: ByteBudget
@@ -35,15 +44,13 @@ export class FrameIntake {
   /** Bytes that have arrived so far. */
   receivedBytes = 0
 
-  /**
-   * `granted` is called when a wait for the budget has ended. `ownsChunks`: nobody else refers to the
-   * buffers in which the chunks arrive.
-   */
-  constructor(budget: ByteBudget, frameBytesMax: number, granted: () => void, ownsChunks = false) {
+  constructor(budget: ByteBudget, options: FrameIntakeOptions) {
+    const { lengthForm, frameBytesMax, granted, ownsChunks } = options
     this.#budget = budget
     this.#granted = granted
     this.#ownsChunks = ownsChunks
-    this.#assembler = new FrameAssembler(frameBytesMax, (chunk) => this.#consumed.push(chunk))
+    const consumed = (chunk: Uint8Array) => void this.#consumed.push(chunk)
+    this.#assembler = new FrameAssembler(lengthForm, frameBytesMax, consumed)
   }
 
   /** Does it wait for the budget? Then the transport is to be paused. */

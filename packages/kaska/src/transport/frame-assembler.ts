@@ -14,8 +14,13 @@ import { type Chunks, ProtocolError } from '@kaska/protocol'
  * memory of its own, which a peer that sends single bytes would have us pay. */
 const piecesMin = 4096
 const pieceBytesMin = 256
+const int32Bytes = 4
+
+/** How a frame's length is written: LEB128, or four bytes, big-endian. */
+export type LengthForm = 'varint' | 'int32'
 
 export class FrameAssembler {
+  readonly #lengthForm: LengthForm
   readonly #frameBytesMax: number
   readonly #consumed: (chunk: Uint8Array) => void
   /** What is not in a frame yet; the first begins at `#position`. */
@@ -27,11 +32,17 @@ export class FrameAssembler {
   /** The length as far as it was read. */
   #lengthRead = 0
   #lengthScale = 1
+  #lengthBytes = 0
   /** Frames given so far. */
   frameCount = 0
 
   /** `consumed` is told of each chunk, in order, when no later frame will have a part of it. */
-  constructor(frameBytesMax: number, consumed: (chunk: Uint8Array) => void = () => {}) {
+  constructor(
+    lengthForm: LengthForm,
+    frameBytesMax: number,
+    consumed: (chunk: Uint8Array) => void = () => {},
+  ) {
+    this.#lengthForm = lengthForm
     this.#frameBytesMax = frameBytesMax
     this.#consumed = consumed
   }
@@ -48,7 +59,7 @@ export class FrameAssembler {
 
   /** Has a part of a frame arrived that `next` has not given? */
   get isPartial(): boolean {
-    return this.#available > 0 || this.#length >= 0 || this.#lengthScale > 1
+    return this.#available > 0 || this.#length >= 0 || this.#lengthBytes > 0
   }
 
   push(chunk: Uint8Array): void {
@@ -105,14 +116,12 @@ export class FrameAssembler {
       const byte = chunk[this.#position] as number
       this.#available--
       this.#advance(chunk, this.#position + 1)
-      // A ninth byte would make it longer than any integer of the protocol.
-      if (this.#lengthScale > 2 ** 49) throw new ProtocolError("a frame's length is malformed")
-      this.#lengthRead += (byte & 0x7f) * this.#lengthScale
-      this.#lengthScale *= 0x80
-      if (byte >= 0x80) continue
+      this.#lengthBytes++
+      if (!(this.#lengthForm === 'varint' ? this.#addSeptet(byte) : this.#addOctet(byte))) continue
       const length = this.#lengthRead
       this.#lengthRead = 0
       this.#lengthScale = 1
+      this.#lengthBytes = 0
       if (length > this.#frameBytesMax) {
         throw new ProtocolError(
           `a frame of ${length} bytes is longer than ${this.#frameBytesMax}, the most taken here`,
@@ -122,6 +131,23 @@ export class FrameAssembler {
       return true
     }
     return false
+  }
+
+  /** The next byte of a varint; true for its last. */
+  #addSeptet(byte: number): boolean {
+    // A ninth byte would make it longer than any integer of the protocol.
+    if (this.#lengthScale > 2 ** 49) throw new ProtocolError("a frame's length is malformed")
+    this.#lengthRead += (byte & 0x7f) * this.#lengthScale
+    this.#lengthScale *= 0x80
+    return byte < 0x80
+  }
+
+  /** The next byte of an int32; true for its last. */
+  #addOctet(byte: number): boolean {
+    this.#lengthRead = (this.#lengthRead << 8) | byte
+    if (this.#lengthBytes < int32Bytes) return false
+    if (this.#lengthRead < 0) throw new ProtocolError("a frame's length is negative")
+    return true
   }
 
   /** Takes a frame that lies in more than one chunk. */

@@ -2,16 +2,18 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { joinChunks, ProtocolError, writeVarint } from '@kaska/protocol'
 import fc from 'fast-check'
-import { FrameAssembler } from './frame-assembler.ts'
+import { FrameAssembler, type LengthForm } from './frame-assembler.ts'
 
 /** The bytes of the frames, one after the other. */
-function bytesOf(frames: readonly Uint8Array[]): Uint8Array {
-  return joinChunks(
-    frames.flatMap((frame) => {
-      const length = new Uint8Array(8)
-      return [length.subarray(0, writeVarint(length, 0, frame.length)), frame]
-    }),
-  )
+function bytesOf(frames: readonly Uint8Array[], form: LengthForm = 'varint'): Uint8Array {
+  return joinChunks(frames.flatMap((frame) => [lengthOf(frame, form), frame]))
+}
+
+function lengthOf({ length }: Uint8Array, form: LengthForm): Uint8Array {
+  const bytes = new Uint8Array(8)
+  if (form === 'varint') return bytes.subarray(0, writeVarint(bytes, 0, length))
+  new DataView(bytes.buffer).setInt32(0, length)
+  return bytes.subarray(0, 4)
 }
 
 /** Cuts the bytes at the given places, which count round. */
@@ -27,10 +29,11 @@ test('any split of the bytes gives the same frames, and each chunk is let go onc
       frames,
       fc.array(fc.nat(), { maxLength: 40 }),
       fc.boolean(),
-      (sent, places, late) => {
+      fc.constantFrom<LengthForm>('varint', 'int32'),
+      (sent, places, late, form) => {
         const consumed: Uint8Array[] = []
-        const assembler = new FrameAssembler(1000, (chunk) => consumed.push(chunk))
-        const chunks = cut(bytesOf(sent), places)
+        const assembler = new FrameAssembler(form, 1000, (chunk) => consumed.push(chunk))
+        const chunks = cut(bytesOf(sent, form), places)
         const received: Uint8Array[] = []
         const take = () => {
           for (let frame = assembler.next(); frame; frame = assembler.next()) {
@@ -53,7 +56,7 @@ test('any split of the bytes gives the same frames, and each chunk is let go onc
 })
 
 test('what is missing is known as soon as the length is', () => {
-  const assembler = new FrameAssembler(10_000)
+  const assembler = new FrameAssembler('varint', 10_000)
   const bytes = bytesOf([new Uint8Array(1000)])
   assembler.push(bytes.subarray(0, 1))
   assert.equal(assembler.next(), undefined)
@@ -64,7 +67,7 @@ test('what is missing is known as soon as the length is', () => {
 })
 
 test('a frame that is longer than allowed is refused as soon as its length is there', () => {
-  const assembler = new FrameAssembler(1000)
+  const assembler = new FrameAssembler('varint', 1000)
   assembler.push(bytesOf([new Uint8Array(1001)]).subarray(0, 10))
   assert.throws(() => assembler.next(), ProtocolError)
   // What begins the frame is still to be seen: it tells the request's tag.
@@ -73,14 +76,14 @@ test('a frame that is longer than allowed is refused as soon as its length is th
 
 test('a length longer than any integer is refused', () => {
   for (const byte of [0xff, 0x80]) {
-    const assembler = new FrameAssembler(1000)
+    const assembler = new FrameAssembler('varint', 1000)
     assembler.push(new Uint8Array(9).fill(byte))
     assert.throws(() => assembler.next(), ProtocolError)
   }
 })
 
 test('a frame in single bytes is refused once its pieces cost more than it is worth', () => {
-  const assembler = new FrameAssembler(1_000_000)
+  const assembler = new FrameAssembler('varint', 1_000_000)
   const bytes = bytesOf([new Uint8Array(100_000)])
   const pushed = () => {
     for (let index = 0; index < bytes.length; index++) {
@@ -89,4 +92,10 @@ test('a frame in single bytes is refused once its pieces cost more than it is wo
     }
   }
   assert.throws(pushed, /too many pieces/)
+})
+
+test('a negative length is refused', () => {
+  const assembler = new FrameAssembler('int32', 1000)
+  assembler.push(Uint8Array.of(0xff, 0xff, 0xff, 0xff))
+  assert.throws(() => assembler.next(), ProtocolError)
 })
