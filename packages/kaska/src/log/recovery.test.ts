@@ -195,6 +195,30 @@ test('4: a segment that lost its end, with a later one: all behind it is moved a
   assert.match(events[0]?.text ?? '', /00000000000000000003.cut-1, 00000000000000000006.cut-1/)
 })
 
+for (const left of [5, 60, 61, 1000]) {
+  test(`4: a segment that lost its end within a batch, with a later one (${left} bytes)`, async () => {
+    const config = { ...testConfig, segmentBytes: 3 * batchBytes }
+    const { disk } = await written({ config })
+    disk.crash()
+    disk.damage(segment, (bytes) => bytes.slice(0, 2 * batchBytes + left))
+    const { log } = await reopen(disk)
+    assert.equal(log.offline, undefined)
+    assert.deepEqual(await found(log), values.slice(0, 2))
+  })
+}
+
+test('3: a wrong length in the last batch of a segment is no lost end', async () => {
+  const config = { ...testConfig, segmentBytes: 3 * batchBytes }
+  const { disk } = await written({ config })
+  disk.crash()
+  disk.damage(segment, (bytes) => {
+    flip(bytes, 2 * batchBytes + 9)
+    return bytes
+  })
+  const { log } = await reopen(disk)
+  assert.match(log.offline ?? '', /offset 2 .*sound batches behind it from offset 3/)
+})
+
 test('2: the same since the boot is damage', async () => {
   const config = { ...testConfig, segmentBytes: 3 * batchBytes }
   const { disk } = await written({ config })

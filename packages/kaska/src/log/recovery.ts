@@ -20,7 +20,7 @@
  *    epoch since the boot (`LogShared.bootEpoch`).
  * 3. Whole bytes that disagree with their CRC were not torn by a power failure: that leaves holes.
  * 4. The pages of one unsynced write reach the disk in any order, so a later batch of it can survive an
- *    earlier one. A hole is a sector of zeros, or the end of a file whose next segment exists. What
+ *    earlier one. A hole is a sector of zeros, or a missing end of a file whose next segment exists. What
  *    lies behind a hole was never acknowledged under `--sync always`: a sync covers all that was
  *    written before it, so an acknowledged batch has no hole before it.
  * 5. What was synced and is not there any more is damage, whatever it looks like.
@@ -37,7 +37,7 @@ import type { LogConfig, LogShared } from './log-config.ts'
 import { ProducerState } from './producer-state.ts'
 import { parentOf, Segment, segmentBaseOf } from './segment.ts'
 import { batchBytes, scanSegment } from './segment-scan.ts'
-import { findSoundBatch, hasHole } from './segment-search.ts'
+import { endsEarly, findSoundBatch, hasHole } from './segment-search.ts'
 import { cutSegments } from './tail-cut.ts'
 
 /** A log as it comes up. */
@@ -308,7 +308,7 @@ class Recovery implements RecoveredLog {
   async #findBehind(
     damage: Damage,
   ): Promise<{ offset: number; epoch: number; hole: boolean } | undefined> {
-    const { files } = this.#shared
+    const { files, crc32c } = this.#shared
     let hole = false
     for (let index = damage.segmentIndex; index < this.segments.length; index++) {
       const segment = this.segments[index] as Segment
@@ -317,7 +317,9 @@ class Recovery implements RecoveredLog {
       try {
         const size = await open.file.size()
         const found = await findSoundBatch(open.file, from, size, this.endOffset, this.#shared)
-        hole ||= from === size || (await hasHole(open.file, from, found?.position ?? size))
+        hole ||= await hasHole(open.file, from, found?.position ?? size)
+        // A later segment exists: was this one longer?
+        if (found === undefined) hole ||= await endsEarly(open.file, from, size, crc32c)
         if (found !== undefined) {
           const { baseOffset, partitionLeaderEpoch } = found.header
           return { offset: baseOffset, epoch: partitionLeaderEpoch, hole }

@@ -6,6 +6,7 @@ import {
   type BatchHeader,
   batchCrcStart,
   batchHeaderBytes,
+  type Crc32c,
   decodeBatchHeader,
 } from '@kaska/protocol'
 import type { DiskFile } from './disk.ts'
@@ -69,4 +70,21 @@ export async function hasHole(file: DiskFile, from: number, to: number): Promise
     start = end
   }
   return false
+}
+
+/** Is the batch at `from` one that the end of the file cut off? Also where nothing of it is there. */
+export async function endsEarly(
+  file: DiskFile,
+  from: number,
+  size: number,
+  crc32c: Crc32c,
+): Promise<boolean> {
+  if (size - from < batchHeaderBytes) return true
+  const window = new ReadWindow(file, size, windowBytes)
+  await window.load(from)
+  if (!window.has(from, batchHeaderBytes)) return true
+  const header = decodeBatchHeader(window.view(from, batchHeaderBytes))
+  if (batchBytes(header) <= size - from) return false
+  // With a sound CRC all of it is there, and only the length is wrong.
+  return (await window.crc(from + batchCrcStart, size, crc32c)) !== header.crc
 }

@@ -167,6 +167,30 @@ test('a refused change is in neither the log nor a snapshot', async () => {
   assert.deepEqual([...again.map.keys()], ['a', 'c'])
 })
 
+test('a change that is refused while a snapshot is written is not in the snapshot', async () => {
+  const disk = new SimulatedDisk(new SeededRandom(1))
+  const process = new MortalDisk(disk, { pause: () => setImmediate() })
+  const { directory, events } = await openDirectory(process)
+  const state = new TestMap()
+  const log = await directory.openState('things', state, { logBytesMin: 2000 })
+  await put(log, `a=${'x'.repeat(1500)}`)
+  // This one makes the log long enough for a snapshot, which waits for its sync.
+  const due = log.append([entryOf(`b=${'x'.repeat(500)}`)])
+  await due.acknowledged
+  while (!disk.paths().includes('state/things/snapshot.new')) await setImmediate()
+  const refused = log.append([entryOf(`c=${'x'.repeat(90_000)}`)])
+  disk.bytesMax = disk.bytes + 10_000
+  await assert.rejects(refused.acknowledged, DiskFullError)
+  state.apply(entryOf('c'))
+  disk.bytesMax = Number.POSITIVE_INFINITY
+  for (let turn = 0; turn < 200; turn++) await setImmediate()
+  assert.ok(events.some(({ kind }) => kind === 'checkpoint-failed'))
+  process.die()
+  disk.kill()
+  const { state: again } = await openMap(disk)
+  assert.deepEqual([...again.map.keys()], ['a', 'b'])
+})
+
 test('an urgent change takes the space that was kept for it', async () => {
   const disk = new SimulatedDisk(new SeededRandom(1))
   const process = new MortalDisk(disk)
