@@ -1,4 +1,5 @@
 /** What a run does, all of it decided by its seed. */
+import type { ClientOptions } from '@kaska/client'
 import type { SeededRandom } from './seeded-random.ts'
 
 /**
@@ -41,6 +42,7 @@ export interface Plan {
   readonly messageBytesMax: number
   /** How long producers and consumers rest: in slow runs minutes go by, and checkpoints are written. */
   readonly pace: Pace
+  readonly client: ClientOptions
   /** How long the names of groups and of the owners' topics are: long ones make for snapshots. */
   readonly nameLength: number
 }
@@ -96,6 +98,7 @@ export function planOf(seed: number, random: SeededRandom): Plan {
     pace: isSlow
       ? { ...slowPace, producerMsMax: random.between(500, 5000) }
       : { ...fastPace, producerMsMax: random.spread(1, 400) },
+    client: clientOptionsOf(random),
     nameLength: random.chance(0.2) ? 16_000 : 0,
     troubles: {
       kill: weight('kill', 3),
@@ -109,6 +112,17 @@ export function planOf(seed: number, random: SeededRandom): Plan {
       clockJump: weight('clockJump', 1),
     },
     messageBytesMax: random.chance(0.1) ? 200_000 : 3000,
+  }
+}
+
+/** From tiny to what is assumed unless said: the smaller, the more requests. */
+function clientOptionsOf(random: SeededRandom): ClientOptions {
+  return {
+    readAheadBytes: random.spread(1000, 4 << 20),
+    batchBytes: random.spread(200, 256 << 10),
+    sendBufferBytes: random.spread(5000, 32 << 20),
+    deliveryTimeoutMs: random.chance(0.3) ? random.spread(500, 30_000) : 120_000,
+    silenceTimeoutMs: random.pick([500, 10_000]),
   }
 }
 

@@ -3,7 +3,9 @@
  *
  *     npm run sim                           the seeds of seeds.txt, then 100 from 1 on
  *     npm run sim -- --seeds 1000 --from 1  these
- *     npm run sim -- --seed 4711            one, with all that happened in it; --sends with every send
+ *     npm run sim -- --seed 4711            one, with all that happened in it
+ *       --sends    with every send
+ *       --short    cut to 1.5 simulated seconds, as the tests have it
  */
 import { readFileSync } from 'node:fs'
 import process from 'node:process'
@@ -19,6 +21,9 @@ export function knownSeeds(): number[] {
     .filter((line) => line !== '')
     .map(Number)
 }
+
+/** How long the runs of the tests last at most. */
+export const shortMs = 1500
 
 /** What a failed run has to say for itself. */
 export function describeFailure({ failure, log, plan }: Outcome): string {
@@ -37,6 +42,7 @@ async function main(): Promise<void> {
       seeds: { type: 'string' },
       from: { type: 'string', default: '1' },
       sends: { type: 'boolean', default: false },
+      short: { type: 'boolean', default: false },
     },
   })
   const from = Number(values.from)
@@ -50,7 +56,10 @@ async function main(): Promise<void> {
   const failed: number[] = []
   const totals: Record<string, number> = {}
   for (const seed of chosen) {
-    const outcome = await simulate(seed, { tracesSends: values.sends })
+    const outcome = await simulate(seed, {
+      tracesSends: values.sends,
+      ...(values.short ? { durationMsMax: shortMs } : {}),
+    })
     if (values.seed !== undefined) {
       process.stdout.write(`${JSON.stringify(outcome.plan, undefined, 2)}\n`)
       process.stdout.write(`${outcome.log.join('\n')}\n`)

@@ -8,10 +8,11 @@
  *      +-----------------------------+
  */
 import assert from 'node:assert/strict'
-import { crc32c, type Engine } from '@kaska/protocol'
+import type { Engine } from '@kaska/protocol'
 import type { Broker } from '../packages/kaska/src/broker.ts'
 import { createBroker } from '../packages/kaska/src/broker.ts'
 import { createCodecs } from '../packages/kaska/src/host/codecs.ts'
+import { loadCrc32c } from '../packages/kaska/src/host/crc32c.ts'
 import { MemoryBudget } from '../packages/kaska/src/log/memory-budget.ts'
 import {
   createNativeProtocol,
@@ -88,7 +89,7 @@ export class SimulatedBroker {
       memoryBytesMax: 16 * 1024 * 1024,
       clock: ownClock,
       random: ownRandom.fork('broker'),
-      crc32c,
+      crc32c: loadCrc32c(),
       codecs: createCodecs(),
       report: (line) => {
         if (process.isAlive) report(line)

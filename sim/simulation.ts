@@ -40,13 +40,17 @@ export interface Outcome {
 export interface SimulationOptions {
   /** After so many events a run is given up as a failure. */
   readonly stepsMax?: number
+  /** A shorter run than the seed would give. */
+  readonly durationMsMax?: number
   /** Notes every send at the broker in the log. */
   readonly tracesSends?: boolean
 }
 
 export async function simulate(seed: number, options: SimulationOptions = {}): Promise<Outcome> {
   const random = new SeededRandom(seed)
-  const plan = planOf(seed, random.fork('plan'))
+  const planned = planOf(seed, random.fork('plan'))
+  const durationMsMax = options.durationMsMax ?? Number.POSITIVE_INFINITY
+  const plan = { ...planned, durationMs: Math.min(planned.durationMs, durationMsMax) }
   const simulation = new Simulation(plan, random, options)
   let failure: Error | undefined
   try {
@@ -224,6 +228,7 @@ class Simulation {
           clock: this.clock,
           random: this.#random.fork(`client ${name}`),
           network: this.#network,
+          options: this.#plan.client,
         })
       } catch (error) {
         if (!isExpectedError(error)) throw error
