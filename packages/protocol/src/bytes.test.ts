@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { splitBytes } from '../test/split-bytes.ts'
+import { splitAt, splitBytes } from '../test/split-bytes.ts'
 import {
   ChunkReader,
   ChunkWriter,
@@ -12,6 +12,7 @@ import {
   writeVarint,
 } from './bytes.ts'
 import { ProtocolError } from './errors.ts'
+import { decodeUtf8 } from './topic-name.ts'
 
 const varintMax = Number.MAX_SAFE_INTEGER
 const zigzagMin = -(2 ** 52)
@@ -209,6 +210,51 @@ test('joining no chunks, and one', () => {
   assert.deepEqual(joinChunks([]), emptyBytes)
   const one = Uint8Array.of(1)
   assert.equal(joinChunks([one]), one)
+})
+
+test('big-endian integers and ASCII go round, however they are split', () => {
+  const int16 = fc.integer({ min: -0x8000, max: 0x7fff })
+  const ascii = fc.string({ unit: 'grapheme-ascii', maxLength: 300 })
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(int16, fc.integer(), ascii), { maxLength: 20 }),
+      fc.array(fc.nat(), { maxLength: 30 }),
+      (rows, cuts) => {
+        const writer = new ChunkWriter(16)
+        for (const [small, large, text] of rows) {
+          writer.i16(small)
+          writer.i32(large)
+          writer.ascii(text)
+        }
+        const bytes = joinChunks(writer.finish())
+        const view = new DataView(bytes.buffer, bytes.byteOffset)
+        if (rows[0] !== undefined) {
+          assert.deepEqual([view.getInt16(0), view.getInt32(2)], rows[0].slice(0, 2))
+        }
+        const reader = new ChunkReader(splitAt(bytes, cuts))
+        for (const [small, large, text] of rows) {
+          assert.equal(reader.i16(), small)
+          assert.equal(reader.i32(), large)
+          const left = reader.remaining
+          const read = reader.ascii(text.length)
+          // Undefined only where the text is cut; then nothing is read.
+          if (read === undefined) assert.equal(reader.remaining, left)
+          if (read === undefined) assert.ok(cuts.length > 0)
+          assert.equal(read ?? decodeUtf8(reader.take(text.length), 'text'), text)
+        }
+        assert.equal(reader.remaining, 0)
+      },
+    ),
+  )
+})
+
+test('integers and ASCII end where the reader ends, and ASCII at the first other byte', () => {
+  const bytes = [Uint8Array.of(1, 2, 3, 0x80, 5)]
+  assert.throws(() => new ChunkReader(bytes, 1).i16(), ProtocolError)
+  assert.throws(() => new ChunkReader(bytes, 3).i32(), ProtocolError)
+  assert.equal(new ChunkReader(bytes, 2).ascii(3), undefined)
+  assert.equal(new ChunkReader(bytes).ascii(4), undefined)
+  assert.equal(new ChunkReader(bytes).ascii(3), '\x01\x02\x03')
 })
 
 /** The powers of two and their neighbours within the range. */

@@ -7,6 +7,7 @@
  * is read as the newest one known. 1: what a member owns. 2: its generation. 3: its rack.
  */
 import { ChunkReader, type Chunks, ChunkWriter } from '../bytes.ts'
+import { ProtocolError } from '../errors.ts'
 import {
   array,
   bytes,
@@ -58,7 +59,8 @@ export type ConsumerProtocolAssignment = Decoded<typeof consumerProtocolAssignme
 export function readVersioned<F extends Fields>(type: Message<F>, data: Chunks): Values<F> {
   const reader = new ChunkReader(data)
   const version = wire.readInt16(reader)
-  return type.read(reader, Math.min(Math.max(version, type.versions.min), type.versions.max))
+  if (version < type.versions.min) throw new ProtocolError(`${type.name} has no version ${version}`)
+  return type.read(reader, Math.min(version, type.versions.max))
 }
 
 /** Writes one of them behind its version. For tests and tools. */

@@ -176,11 +176,6 @@ export const int16: (options?: Options<number>) => Field<number> = fixed('int16'
   write: wire.writeInt16,
 })
 
-export const uint16: (options?: Options<number>) => Field<number> = fixed('uint16', 2, 0, {
-  read: wire.readUint16,
-  write: wire.writeInt16,
-})
-
 export const int32: (options?: Options<number>) => Field<number> = fixed('int32', 4, 0, {
   read: wire.readInt32,
   write: wire.writeInt32,
@@ -189,11 +184,6 @@ export const int32: (options?: Options<number>) => Field<number> = fixed('int32'
 export const int64: (options?: Options<number>) => Field<number> = fixed('int64', 8, 0, {
   read: wire.readInt64,
   write: wire.writeInt64,
-})
-
-export const float64: (options?: Options<number>) => Field<number> = fixed('float64', 8, 0, {
-  read: wire.readFloat64,
-  write: wire.writeFloat64,
 })
 
 /** 16 bytes, as 22 characters of base64url. */

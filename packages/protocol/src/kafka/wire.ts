@@ -19,10 +19,6 @@ export function readInt16(reader: ChunkReader): number {
   return reader.i16()
 }
 
-export function readUint16(reader: ChunkReader): number {
-  return reader.i16() & 0xffff
-}
-
 export function readInt32(reader: ChunkReader): number {
   return reader.i32()
 }
@@ -30,11 +26,6 @@ export function readInt32(reader: ChunkReader): number {
 /** As a number: what lies outside of the safe integers loses its last bits. */
 export function readInt64(reader: ChunkReader): number {
   return reader.i32() * 0x1_0000_0000 + (reader.i32() >>> 0)
-}
-
-export function readFloat64(reader: ChunkReader): number {
-  const bytes = reader.bytes(8)
-  return new DataView(bytes.buffer, bytes.byteOffset, 8).getFloat64(0)
 }
 
 export function readUuid(reader: ChunkReader): string {
@@ -83,12 +74,6 @@ export function writeInt64(writer: ChunkWriter, value: number): void {
   }
   writer.i32(Math.floor(value / 0x1_0000_0000))
   writer.i32(value >>> 0)
-}
-
-export function writeFloat64(writer: ChunkWriter, value: number): void {
-  const bytes = new Uint8Array(8)
-  new DataView(bytes.buffer).setFloat64(0, value)
-  writer.copy(bytes)
 }
 
 export function writeUuid(writer: ChunkWriter, id: string): void {
