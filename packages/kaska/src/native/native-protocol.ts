@@ -4,6 +4,7 @@
  */
 import { type Clock, type Engine, native, type Receiver, type Transport } from '@kaska/protocol'
 import type { ByteBudget } from '../transport/byte-budget.ts'
+import { handlers } from './handlers.ts'
 import { createCounters, type NativeCounters } from './native-counters.ts'
 import { defaultLimits, type NativeLimits } from './native-limits.ts'
 import { Session, type SessionShared } from './session.ts'
@@ -55,6 +56,7 @@ class Sessions implements NativeProtocol {
       clock,
       budget,
       limits: this.limits,
+      handlers,
       identity: { ...identity, frameBytesMax: this.limits.frameBytesMax },
       counters: this.counters,
       report,

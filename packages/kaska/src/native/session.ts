@@ -33,10 +33,9 @@ import {
 import type { ByteBudget } from '../transport/byte-budget.ts'
 import { FrameIntake } from '../transport/frame-intake.ts'
 import { ProgressWatch, type Verdict } from '../transport/progress-watch.ts'
-import { handlers } from './handlers.ts'
 import type { NativeCounters } from './native-counters.ts'
 import type { NativeLimits } from './native-limits.ts'
-import { Request } from './request.ts'
+import { type Handler, Request } from './request.ts'
 import { TopicRefs } from './topic-refs.ts'
 
 /** What all sessions of a broker have in common. */
@@ -45,6 +44,8 @@ export interface SessionShared {
   readonly clock: Clock
   readonly budget: ByteBudget
   readonly limits: NativeLimits
+  /** By operation. */
+  readonly handlers: readonly (Handler | undefined)[]
   readonly identity: native.BrokerIdentity
   readonly counters: NativeCounters
   readonly report: (line: string) => void
@@ -248,7 +249,7 @@ export class Session implements Receiver {
     counters.requests++
     counters.requestsInFlight++
     this.#inFlight++
-    const handle = handlers[request.operation]
+    const handle = this.shared.handlers[request.operation]
     if (handle === undefined) {
       request.fail(new UnsupportedOperationError(`there is no operation ${request.operation}`))
       return
