@@ -21,6 +21,7 @@ const suites = new Map<string, () => Promise<{ suite: Suite }>>([
   ['native', () => import('./native.ts')],
   ['memory', () => import('./memory.ts')],
   ['partitions', () => import('./partitions.ts')],
+  ['sync', () => import('./sync.ts')],
   ['inline', () => import('./inline.ts')],
   ['commits', () => import('./commits.ts')],
 ])
