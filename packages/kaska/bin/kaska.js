@@ -5,6 +5,10 @@ import { existsSync } from 'node:fs'
 import module from 'node:module'
 import { fileURLToPath } from 'node:url'
 
+// Read when the first file operation needs the pool: enough threads for the syncs of many partitions
+// at a time, with some left for reads (docs/decisions/0001).
+process.env.UV_THREADPOOL_SIZE ??= '24'
+
 const source = new URL('../src/cli/main.ts', import.meta.url)
 const inClone = existsSync(source)
 const [major, minor] = process.versions.node.split('.').map(Number)
