@@ -37,6 +37,8 @@ export type Crc32c = (bytes: Uint8Array, previous: number) => number
 export interface Transport {
   /** Who is at the other end: `127.0.0.1:51234`. */
   readonly remoteAddress: string
+  /** The address of this side, as the other one reached it; undefined where there is none. */
+  readonly localAddress?: { readonly host: string; readonly port: number } | undefined
   /** Bytes given to `write` that have not left yet. */
   readonly unsentBytes: number
   /**

@@ -20,6 +20,7 @@ class Batch {
 
 export class SocketTransport implements Transport {
   readonly remoteAddress: string
+  readonly localAddress: { readonly host: string; readonly port: number } | undefined
   /** Node reads each chunk into a buffer of its own, and forgets it. */
   readonly givesBuffers = true
   readonly #socket: Socket
@@ -33,6 +34,9 @@ export class SocketTransport implements Transport {
   constructor(socket: Socket) {
     this.#socket = socket
     this.remoteAddress = formatAddress(socket.remoteAddress, socket.remotePort)
+    const { localAddress: host, localPort: port } = socket
+    this.localAddress =
+      host === undefined || port === undefined ? undefined : { host: plainAddress(host), port }
   }
 
   /** From now on the receiver is told of everything. To be called once, before bytes arrive. */
@@ -139,6 +143,10 @@ export class SocketTransport implements Transport {
 /** `127.0.0.1:9092`, `[::1]:9092`; an IPv4 address in IPv6 form is shown as what it is. */
 export function formatAddress(address: string | undefined, port: number | undefined): string {
   if (address === undefined) return 'unknown'
-  const plain = address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
+  const plain = plainAddress(address)
   return plain.includes(':') ? `[${plain}]:${port}` : `${plain}:${port}`
+}
+
+function plainAddress(address: string): string {
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
 }

@@ -12,7 +12,6 @@ import {
   type Codecs,
   type CommitEntry,
   type CreateTopicRequest,
-  compressionMask,
   type Engine,
   InvalidArgumentError,
   InvalidMessageError,
@@ -36,7 +35,7 @@ import {
   UnknownTopicError,
 } from '@kaska/protocol'
 import type { MemoryBudget } from '../log/memory-budget.ts'
-import type { StoredBatch } from '../log/partition-log.ts'
+import type { PartitionLog, StoredBatch } from '../log/partition-log.ts'
 import type { CommittedOffsets } from './committed-offsets.ts'
 import { Gate } from './gate.ts'
 import { OpenPartitions } from './open-partitions.ts'
@@ -46,6 +45,12 @@ import { outOfRange, Poll, type PollSeams } from './poll.ts'
 import type { ProducerIds } from './producer-ids.ts'
 import { type Expander, type WalkSeams, walkRecords } from './record-walk.ts'
 import type { RecordVisitor } from './record-walker.ts'
+import {
+  StoredRead,
+  type StoredReadRequest,
+  type StoredReadResult,
+  type StoredReadSeams,
+} from './stored-read.ts'
 import type { Topic } from './topic.ts'
 import { describeTopicConfig, logConfigOf } from './topic-config.ts'
 import { type TopicStore, unknownTopic } from './topic-store.ts'
@@ -65,6 +70,13 @@ export interface LocalEngineOptions {
   readonly openPartitionsMax?: number
   /** What a person who runs the broker should hear of. */
   report(line: string): void
+}
+
+/** Where a message is, and what it is stamped with. */
+export interface StampedOffset {
+  readonly offset: number
+  readonly timestamp: number
+  readonly leaderEpoch: number
 }
 
 /** Some 4 KiB each. */
@@ -89,7 +101,7 @@ export class LocalEngine implements Engine {
   readonly #options: LocalEngineOptions
   readonly #walks: WalkSeams
   readonly #partitionSeams: PartitionSeams
-  readonly #pollSeams: PollSeams
+  readonly #pollSeams: PollSeams & StoredReadSeams
   /** Removes what topics that were deleted before this start have left. Never rejects. */
   readonly #removing: Promise<void>
   #closed: ClosedError | undefined = undefined
@@ -115,7 +127,8 @@ export class LocalEngine implements Engine {
     this.#pollSeams = {
       clock: options.clock,
       budget: options.budget,
-      partitionOf: ({ topic, partition }: PollPart) => this.#partitionOf(topic, partition),
+      partitionOf: ({ topic, partition }: Pick<PollPart, 'topic' | 'partition'>) =>
+        this.#partitionOf(topic, partition),
     }
     this.#removing = this.#removeLeftovers()
   }
@@ -274,17 +287,74 @@ export class LocalEngine implements Engine {
     if (!Number.isSafeInteger(timestamp)) {
       throw new InvalidArgumentError(`${timestamp} is not a timestamp`)
     }
+    const partitionInUse = this.#partitionOf(topic, partition)
+    return (await partitionInUse.use((log) => this.#stampedFrom(log, timestamp, context)))?.offset
+  }
+
+  /** The topic of this name, as it is now; undefined where there is none. */
+  topicNamed(name: string): TopicInfo | undefined {
+    return this.#topics.get(name)
+  }
+
+  /** The topic with this id, as it is now; undefined where there is none. */
+  topicById(id: TopicId): TopicInfo | undefined {
+    return this.#topics.byId(id)
+  }
+
+  /** All topics in the order of their creation. Valid while topics come and go. */
+  topics(): IterableIterator<TopicInfo> {
+    return this.#topics.from(0)
+  }
+
+  /** Reads batches as they are stored: see stored-read.ts. */
+  readStored(request: StoredReadRequest, context: RequestContext): Promise<StoredReadResult> {
+    try {
+      this.#enter(context)
+      return new StoredRead(request, context.signal, this.#pollSeams).run()
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /** The first message at or after the timestamp; undefined if there is none. */
+  async messageAt(
+    topic: TopicId,
+    partition: number,
+    timestamp: number,
+    context: RequestContext,
+  ): Promise<StampedOffset | undefined> {
+    this.#enter(context)
+    const inUse = this.#partitionOf(topic, partition)
+    return await inUse.use((log) => this.#stampedFrom(log, timestamp, context))
+  }
+
+  /** The bounds of a partition, with the leader epochs of its first and its last batch; -1: none. */
+  async epochBounds(
+    topic: TopicId,
+    partition: number,
+    context: RequestContext,
+  ): Promise<OffsetBounds & { readonly firstEpoch: number; readonly lastEpoch: number }> {
+    this.#enter(context)
     return await this.#partitionOf(topic, partition).use(async (log) => {
-      const offset = await log.offsetAt(timestamp)
-      if (offset === undefined) return undefined
-      const stored = await log.read(offset, 1, context.signal)
-      try {
-        const [batch] = stored.batches
-        return batch === undefined ? offset : await this.#offsetWithin(batch, offset, timestamp)
-      } finally {
-        stored.release()
-      }
+      const { startOffset, endOffset, offline, lastEpoch } = log
+      if (offline !== undefined && endOffset === 0) throw new PartitionOfflineError(offline)
+      if (startOffset === endOffset) return { startOffset, endOffset, firstEpoch: -1, lastEpoch }
+      const stored = await log.read(startOffset, 1, context.signal)
+      const firstEpoch = stored.batches[0]?.header.partitionLeaderEpoch ?? -1
+      stored.release()
+      return { startOffset, endOffset, firstEpoch, lastEpoch }
     })
+  }
+
+  /** The end of the largest epoch that is at most `epoch` (KIP-101): see PartitionLog. */
+  async epochEnd(
+    topic: TopicId,
+    partition: number,
+    epoch: number,
+    context: RequestContext,
+  ): Promise<{ readonly epoch: number; readonly endOffset: number }> {
+    this.#enter(context)
+    return await this.#partitionOf(topic, partition).use((log) => log.endOffsetForEpoch(epoch))
   }
 
   async commit(
@@ -376,14 +446,41 @@ export class LocalEngine implements Engine {
     return size
   }
 
+  async #stampedFrom(
+    log: PartitionLog,
+    timestamp: number,
+    context: RequestContext,
+  ): Promise<StampedOffset | undefined> {
+    const offset = await log.offsetAt(timestamp)
+    if (offset === undefined) return undefined
+    const stored = await log.read(offset, 1, context.signal)
+    try {
+      const [batch] = stored.batches
+      return batch === undefined ? undefined : await this.#stampedWithin(batch, offset, timestamp)
+    } finally {
+      stored.release()
+    }
+  }
+
   /** The log knows of a compressed batch only that the message lies in it: which one is it? */
-  async #offsetWithin(batch: StoredBatch, from: number, timestamp: number): Promise<number> {
-    const { attributes, baseOffset, baseTimestamp } = batch.header
-    if ((attributes & logAppendTimeBit) !== 0 || (attributes & compressionMask) === 0) return from
-    let found = from
+  async #stampedWithin(
+    batch: StoredBatch,
+    from: number,
+    timestamp: number,
+  ): Promise<StampedOffset> {
+    const { baseOffset, baseTimestamp, attributes, maxTimestamp } = batch.header
+    const leaderEpoch = batch.header.partitionLeaderEpoch
+    if ((attributes & logAppendTimeBit) !== 0) {
+      return { offset: from, timestamp: maxTimestamp, leaderEpoch }
+    }
+    let found: StampedOffset = { offset: from, timestamp: maxTimestamp, leaderEpoch }
     await this.#walk(batch, (offsetDelta, timestampDelta) => {
-      found = baseOffset + offsetDelta
-      return found >= from && baseTimestamp + timestampDelta >= timestamp
+      found = {
+        offset: baseOffset + offsetDelta,
+        timestamp: baseTimestamp + timestampDelta,
+        leaderEpoch,
+      }
+      return found.offset >= from && found.timestamp >= timestamp
     })
     return found
   }

@@ -1,0 +1,59 @@
+/**
+ * ListOffsets (key 2), versions 1 to 6: the start, the end, and the first message at or after a time. The
+ * high watermark is the last stable offset, so both isolation levels see the same.
+ */
+import { kafka, type TopicInfo } from '@kaska/protocol'
+import { handler, type KafkaContext } from './handler.ts'
+import { codeOf, leaderEpochCode } from './kafka-error.ts'
+import { findTopic } from './topics.ts'
+
+const { errorCode } = kafka
+
+const latest = -1
+const earliest = -2
+
+type Wanted = kafka.ListOffsetsRequest['topics'][number]['partitions'][number]
+type Row = kafka.ListOffsetsResponse['topics'][number]['partitions'][number]
+
+export const listOffsets = handler({
+  key: 2,
+  versions: '1-6',
+  request: kafka.listOffsetsRequest,
+  response: kafka.listOffsetsResponse,
+  handle: async (context, request) => ({
+    topics: await Promise.all(
+      request.topics.map(async ({ name, partitions }) => {
+        const topic = findTopic(context, { name, id: undefined })
+        const rows = partitions.map((wanted) => rowFor(context, topic, wanted))
+        return { name, partitions: await Promise.all(rows) }
+      }),
+    ),
+  }),
+})
+
+async function rowFor(
+  context: KafkaContext,
+  topic: TopicInfo | undefined,
+  wanted: Wanted,
+): Promise<Row> {
+  const { broker, request: asker } = context
+  const { partitionIndex, timestamp, currentLeaderEpoch } = wanted
+  const none = { partitionIndex, errorCode: 0, timestamp: -1, offset: -1, leaderEpoch: -1 }
+  if (topic === undefined) return { ...none, errorCode: errorCode.UNKNOWN_TOPIC_OR_PARTITION }
+  const fenced = leaderEpochCode(currentLeaderEpoch, broker.identity.leaderEpoch)
+  if (fenced !== errorCode.NONE) return { ...none, errorCode: fenced }
+  const { store } = broker
+  try {
+    if (timestamp === latest || timestamp === earliest) {
+      const bounds = await store.epochBounds(topic.id, partitionIndex, asker)
+      const { startOffset, endOffset, firstEpoch, lastEpoch } = bounds
+      if (timestamp === latest) return { ...none, offset: endOffset, leaderEpoch: lastEpoch }
+      return { ...none, offset: startOffset, leaderEpoch: firstEpoch }
+    }
+    if (timestamp < 0) return { ...none, errorCode: errorCode.UNSUPPORTED_VERSION }
+    const found = await store.messageAt(topic.id, partitionIndex, timestamp, asker)
+    return found === undefined ? none : { ...none, ...found }
+  } catch (error) {
+    return { ...none, errorCode: codeOf(error) }
+  }
+}

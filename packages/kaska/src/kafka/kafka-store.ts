@@ -1,0 +1,84 @@
+/** What Kafka's handlers ask of the broker's logs and topics, beyond what every engine can do. */
+import type {
+  BatchHeader,
+  Chunks,
+  Engine,
+  KaskaError,
+  OffsetBounds,
+  RequestContext,
+  TopicId,
+  TopicInfo,
+} from '@kaska/protocol'
+
+/** A batch as it is stored; all bytes are views that nobody changes. */
+export interface StoredBatch {
+  readonly header: BatchHeader
+  /** The 61 bytes of the header. */
+  readonly headerBytes: Uint8Array
+  readonly records: Chunks
+  readonly recordsLength: number
+}
+
+export interface StoredReadPart {
+  readonly topic: TopicId
+  readonly partition: number
+  readonly offset: number
+  readonly bytesMax: number
+  /** The leader epoch of the last message seen, where the reader wants to hear of a truncation. */
+  readonly lastEpoch?: number
+}
+
+export interface StoredReadRequest {
+  readonly parts: readonly StoredReadPart[]
+  readonly waitMs: number
+  readonly bytesMin: number
+  readonly bytesMax: number
+}
+
+export interface StoredReadPartResult extends OffsetBounds {
+  readonly error: KaskaError | undefined
+  readonly diverging: { readonly epoch: number; readonly endOffset: number } | undefined
+  readonly batches: readonly StoredBatch[]
+}
+
+export interface StoredReadResult {
+  /** In the order of the request's parts. */
+  readonly parts: readonly StoredReadPartResult[]
+  /** To be called once, when the views are no longer needed. */
+  release(): void
+}
+
+export interface StampedOffset {
+  readonly offset: number
+  readonly timestamp: number
+  readonly leaderEpoch: number
+}
+
+export interface KafkaStore extends Engine {
+  topicNamed(name: string): TopicInfo | undefined
+  topicById(id: TopicId): TopicInfo | undefined
+  /** All topics in the order of their creation. */
+  topics(): Iterable<TopicInfo>
+  /** Waits for `bytesMin` bytes, a part that fails, or `waitMs`. */
+  readStored(request: StoredReadRequest, context: RequestContext): Promise<StoredReadResult>
+  /** The first message at or after the timestamp. */
+  messageAt(
+    topic: TopicId,
+    partition: number,
+    timestamp: number,
+    context: RequestContext,
+  ): Promise<StampedOffset | undefined>
+  /** The bounds, with the leader epochs of the first and the last batch; -1 where there is none. */
+  epochBounds(
+    topic: TopicId,
+    partition: number,
+    context: RequestContext,
+  ): Promise<OffsetBounds & { readonly firstEpoch: number; readonly lastEpoch: number }>
+  /** The end of the largest epoch that is at most `epoch`; epoch -1 and the start where there is none. */
+  epochEnd(
+    topic: TopicId,
+    partition: number,
+    epoch: number,
+    context: RequestContext,
+  ): Promise<{ readonly epoch: number; readonly endOffset: number }>
+}

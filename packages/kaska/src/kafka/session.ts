@@ -1,0 +1,413 @@
+/**
+ * The session of one Kafka connection (contract 6).
+ *
+ *   bytes -> requests (frame-intake) -> may it begin? -> handler -> answers in the requests' order
+ *
+ * - Requests begin in the order of their arrival. One begins when all before it are answered; appends
+ *   begin beside appends, so that many that are pipelined need few syncs. A request that may not begin
+ *   yet waits, and nothing is taken on behind it: a fetch that waits for messages holds back all that
+ *   comes after it, as in Kafka.
+ * - What is under way is bounded: requests in flight, and unsent bytes. Beyond either no further
+ *   request is taken, and the transport is paused when more bytes come all the same.
+ * - Nothing that a peer sends, and nothing that a handler throws, leaves the session: it ends this
+ *   connection alone, and the reason is reported.
+ */
+import {
+  ChunkReader,
+  type Chunks,
+  ChunkWriter,
+  ClosedError,
+  chunksLength,
+  KaskaError,
+  kafka,
+  OverloadedError,
+  ProtocolError,
+  type Receiver,
+  type RequestContext,
+  type Transport,
+} from '@kaska/protocol'
+import { FrameIntake } from '../transport/frame-intake.ts'
+import { ProgressWatch } from '../transport/progress-watch.ts'
+import { apiVersionsKey, refuseApiVersions } from './18-api-versions.ts'
+import type { Endpoint, Handler, KafkaBroker, KafkaContext } from './handler.ts'
+
+/** What all sessions of a broker have in common. */
+export interface SessionShared {
+  readonly broker: KafkaBroker
+  readonly advertise: Endpoint | undefined
+  readonly report: (line: string) => void
+  /** Called once, when the connection has ended. */
+  readonly ended: (session: KafkaSession) => void
+}
+
+/** A request that has arrived whole. */
+interface Arrived {
+  readonly frame: Chunks
+  readonly reader: ChunkReader
+  readonly header: kafka.RequestHeader
+  /** Undefined: a version of ApiVersions that is not served. */
+  readonly handler: Handler | undefined
+}
+
+/** The place of an answer among the others. */
+interface Slot {
+  /** Undefined while it is not ready. */
+  chunks: Chunks | undefined
+  readonly isPipelined: boolean
+  readonly afterSent: (() => void)[]
+}
+
+/** A request up to this length takes no memory worth counting when it is decoded. */
+const smallRequestBytes = 64 * 1024
+/** What a decoded request takes at most, in bytes for each of its own; appends are looked at apart. */
+const decodedBytesPerByte = 24
+
+export class KafkaSession implements Receiver {
+  readonly #shared: SessionShared
+  readonly #transport: Transport
+  readonly #intake: FrameIntake
+  readonly #watch: ProgressWatch
+  readonly #endpoint: Endpoint
+  #context: RequestContext
+  #abort: AbortController | undefined
+  /** The answers that are due, in the order of their requests. */
+  readonly #slots: Slot[] = []
+  #unpipelined = 0
+  /** Arrived, and may not begin yet. */
+  #next: Arrived | undefined
+  /** Requests whose frame is still needed, those without an answer included. */
+  #inFlight = 0
+  #writtenBytes = 0
+  #isTaking = false
+  #isHeldBack = false
+  #isPaused = false
+  #isEnding = false
+  #isDone = false
+  #isClosed = false
+
+  constructor(transport: Transport, shared: SessionShared) {
+    const { budget, limits, clock } = shared.broker
+    this.#shared = shared
+    this.#transport = transport
+    this.#intake = new FrameIntake(budget, {
+      lengthForm: 'int32',
+      frameBytesMax: limits.frameBytesMax,
+      granted: () => this.#takeFrames(),
+      ownsChunks: transport.givesBuffers ?? false,
+    })
+    this.#watch = new ProgressWatch(limits, clock.monotonic())
+    this.#endpoint = shared.advertise ?? transport.localAddress ?? { host: 'localhost', port: 9092 }
+    this.#context = this.#contextOf('')
+  }
+
+  received(chunk: Uint8Array): void {
+    if (this.#isDone) return
+    this.#intake.push(chunk)
+    this.#takeFrames()
+    if (this.#isHeldBack || this.#intake.isWaiting) this.#pause()
+  }
+
+  closed(_error: Error | undefined): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#isDone = true
+    this.#abort?.abort(new ClosedError('the connection has ended'))
+    if (this.#next !== undefined) this.#intake.release(this.#next.frame)
+    this.#next = undefined
+    this.#intake.close()
+    for (const slot of this.#slots.splice(0)) runAll(slot.afterSent)
+    this.#shared.ended(this)
+  }
+
+  /** Looks for progress and signs of life; called now and then, with the clock's monotonic time. */
+  check(now: number): void {
+    if (this.#isDone) return
+    const verdict = this.#watch.check(now, {
+      receivedBytes: this.#intake.receivedBytes,
+      frameCount: this.#intake.frameCount,
+      frameLength: this.#intake.frameLength,
+      isExpecting: this.#intake.isPartial,
+      isWaiting: this.#intake.isWaiting,
+      isHeldBack: this.#isHeldBack || this.#inFlight > 0,
+      writtenBytes: this.#writtenBytes,
+      unsentBytes: this.#transport.unsentBytes,
+    })
+    if (verdict === undefined) return
+    // Nothing was asked for long: that is no fault, and the client connects again when it needs to.
+    if (verdict.action === 'ping') this.destroy()
+    else this.#refuse(new ProtocolError(verdict.reason))
+  }
+
+  /** Takes no more requests, lets what waits end at once, and ends when all is answered. */
+  end(): void {
+    if (this.#isDone) return
+    this.#isEnding = true
+    this.#isHeldBack = true
+    this.#abort?.abort(new ClosedError('the broker is closing'))
+    if (this.#inFlight === 0) this.#finish()
+  }
+
+  /** Ends the connection at once. */
+  destroy(reason?: Error): void {
+    this.#isDone = true
+    this.#transport.destroy(reason)
+  }
+
+  /** Of the connection: made when the first request asks for it. */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController()
+    if (this.#isClosed || this.#isEnding) {
+      this.#abort.abort(new ClosedError('the connection has ended'))
+    }
+    return this.#abort.signal
+  }
+
+  get #isFull(): boolean {
+    const { requestsInFlightMax, unsentBytesMax } = this.#shared.broker.limits
+    return (
+      this.#inFlight >= requestsInFlightMax ||
+      this.#isEnding ||
+      this.#transport.unsentBytes > unsentBytesMax
+    )
+  }
+
+  /** Takes requests until there are no more, enough is under way, or one has to wait for its turn. */
+  #takeFrames(): void {
+    if (this.#isTaking || this.#isDone) return
+    this.#isTaking = true
+    this.#isHeldBack = false
+    try {
+      while (!this.#isDone) {
+        if (this.#isFull) {
+          this.#isHeldBack = true
+          break
+        }
+        this.#next ??= this.#arrive()
+        const next = this.#next
+        if (next === undefined) break
+        // Answers that became ready in this loop are out of its way then.
+        if (!this.#mayBegin(next)) this.#flush()
+        if (!this.#mayBegin(next)) {
+          this.#isHeldBack = true
+          break
+        }
+        this.#next = undefined
+        this.#begin(next)
+      }
+    } catch (error) {
+      this.#refuse(error)
+      return
+    } finally {
+      this.#isTaking = false
+    }
+    this.#flush()
+    if (this.#isPaused && !this.#isHeldBack && !this.#intake.isWaiting) this.#resume()
+  }
+
+  #arrive(): Arrived | undefined {
+    const frame = this.#intake.next()
+    if (frame === undefined) return undefined
+    try {
+      const reader = new ChunkReader(frame)
+      const header = kafka.readRequestHeader(reader)
+      const { apiKey, apiVersion } = header
+      const handler = this.#shared.broker.handlers.get(apiKey)
+      const isServed = handler !== undefined && kafka.inRange(handler.versions, apiVersion)
+      if (isServed) return { frame, reader, header, handler }
+      if (apiKey === apiVersionsKey) return { frame, reader, header, handler: undefined }
+      throw new ProtocolError(`it asks for version ${apiVersion} of API ${apiKey}: not served`)
+    } catch (error) {
+      this.#intake.release(frame)
+      throw error
+    }
+  }
+
+  #mayBegin({ handler }: Arrived): boolean {
+    if (this.#slots.length === 0) return true
+    return handler?.isPipelined === true && this.#unpipelined === 0
+  }
+
+  #begin({ frame, reader, header, handler }: Arrived): void {
+    const isPipelined = handler?.isPipelined === true
+    const slot: Slot = { chunks: undefined, isPipelined, afterSent: [] }
+    this.#inFlight++
+    this.#slots.push(slot)
+    if (!isPipelined) this.#unpipelined++
+    const reserved = this.#admit(frame, handler)
+    const end = (response: unknown) => {
+      this.#inFlight--
+      this.#intake.release(frame)
+      this.#shared.broker.budget.release(reserved)
+      if (this.#isClosed) runAll(slot.afterSent)
+      else this.#answer(slot, header, handler, response)
+    }
+    const fail = (error: unknown) => {
+      this.#inFlight--
+      this.#intake.release(frame)
+      this.#shared.broker.budget.release(reserved)
+      runAll(slot.afterSent)
+      this.#refuse(error)
+    }
+    if (handler === undefined) {
+      end(refuseApiVersions(this.#shared.broker))
+      return
+    }
+    let answer: unknown
+    try {
+      const { apiVersion } = header
+      const request = handler.request.read(reader, apiVersion)
+      answer = handler.handle(this.#contextFor(header, slot), request, apiVersion)
+    } catch (error) {
+      fail(error)
+      return
+    }
+    if (!(answer instanceof Promise)) end(answer)
+    else answer.then(end, fail)
+  }
+
+  /** Reserves what the decoded request may take. Throws OverloadedError. */
+  #admit(frame: Chunks, handler: Handler | undefined): number {
+    const length = chunksLength(frame)
+    if (length <= smallRequestBytes || handler?.isPipelined === true) return 0
+    const bytes = length * decodedBytesPerByte
+    if (this.#shared.broker.budget.tryReserve(bytes)) return bytes
+    this.#inFlight--
+    this.#intake.release(frame)
+    throw new OverloadedError(`the broker has no memory free for a request of ${length} bytes`)
+  }
+
+  #contextFor(header: kafka.RequestHeader, slot: Slot): KafkaContext {
+    const clientId = header.clientId ?? ''
+    if (clientId !== this.#context.clientId) this.#context = this.#contextOf(clientId)
+    const signalOf = () => this.signal
+    return {
+      broker: this.#shared.broker,
+      request: this.#context,
+      get signal() {
+        return signalOf()
+      },
+      endpoint: this.#endpoint,
+      afterSent: (callback) => slot.afterSent.push(callback),
+    }
+  }
+
+  #contextOf(clientId: string): RequestContext {
+    return { principal: null, clientId, address: this.#transport.remoteAddress }
+  }
+
+  #answer(
+    slot: Slot,
+    header: kafka.RequestHeader,
+    handler: Handler | undefined,
+    response: unknown,
+  ): void {
+    if (response === undefined) {
+      const index = this.#slots.indexOf(slot)
+      if (index >= 0) this.#slots.splice(index, 1)
+      if (!slot.isPipelined) this.#unpipelined--
+      runAll(slot.afterSent)
+    } else {
+      try {
+        slot.chunks = encode(header, handler, response)
+      } catch (error) {
+        runAll(slot.afterSent)
+        this.#refuse(error)
+        return
+      }
+    }
+    if (this.#isTaking) return
+    this.#flush()
+    if (this.#isHeldBack) this.#takeFrames()
+    if (this.#isEnding && this.#inFlight === 0 && !this.#isDone) this.#finish()
+  }
+
+  /** Sends the answers that are next and ready, together. */
+  #flush(): void {
+    if (this.#isDone) return
+    const chunks: Uint8Array[] = []
+    const sent: (() => void)[] = []
+    let length = 0
+    for (;;) {
+      const slot = this.#slots[0]
+      if (slot?.chunks === undefined) break
+      this.#slots.shift()
+      if (!slot.isPipelined) this.#unpipelined--
+      for (const chunk of slot.chunks) {
+        chunks.push(chunk)
+        length += chunk.length
+      }
+      for (const callback of slot.afterSent) sent.push(callback)
+    }
+    if (length === 0) return
+    this.#writtenBytes += length
+    const { unsentBytesMax } = this.#shared.broker.limits
+    const isMuch = this.#transport.unsentBytes + length > unsentBytesMax
+    this.#transport.write(
+      chunks,
+      sent.length === 0 && !isMuch
+        ? undefined
+        : () => {
+            runAll(sent)
+            if (this.#isHeldBack && !this.#isEnding) this.#takeFrames()
+          },
+    )
+  }
+
+  /** Ends the connection for what it sent, or for what could not be answered. */
+  #refuse(error: unknown): void {
+    if (this.#isDone) return
+    const name = `kafka ${this.#transport.remoteAddress}`
+    if (!(error instanceof ClosedError)) {
+      const { message, stack } = error instanceof Error ? error : new Error(String(error))
+      const isOurs = !(error instanceof KaskaError)
+      const text = isOurs ? `closed by a mistake of ours: ${stack}` : `closed: ${message}`
+      this.#shared.report(`${name}: ${text}`)
+    }
+    this.destroy(error instanceof Error ? error : undefined)
+  }
+
+  #finish(): void {
+    this.#isDone = true
+    this.#intake.close()
+    this.#resume()
+    this.#transport.end()
+  }
+
+  #pause(): void {
+    if (this.#isPaused || this.#isDone) return
+    this.#isPaused = true
+    this.#transport.pause()
+  }
+
+  #resume(): void {
+    if (!this.#isPaused) return
+    this.#isPaused = false
+    this.#transport.resume()
+  }
+}
+
+function runAll(callbacks: (() => void)[]): void {
+  for (const callback of callbacks.splice(0)) callback()
+}
+
+/** The answer with its header and its length: small fields in one buffer, all else by reference. */
+function encode(
+  header: kafka.RequestHeader,
+  handler: Handler | undefined,
+  response: unknown,
+): Chunks {
+  const writer = new ChunkWriter()
+  // The length, which is known last.
+  writer.i32(0)
+  kafka.writeResponseHeader(writer, header)
+  const message = handler?.response ?? kafka.apiVersionsResponse
+  const version = handler === undefined ? 0 : header.apiVersion
+  message.write(writer, response as never, version)
+  const length = writer.length - lengthBytes
+  const chunks = writer.finish()
+  const first = chunks[0] as Uint8Array
+  new DataView(first.buffer, first.byteOffset, lengthBytes).setInt32(0, length)
+  return chunks
+}
+
+const lengthBytes = 4

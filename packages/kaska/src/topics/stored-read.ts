@@ -1,0 +1,325 @@
+/**
+ * One read of any number of partitions that gives the batches as they are stored, headers included, and
+ * for each partition its bounds: what a reader needs that speaks the log's own format.
+ *
+ *   gather all --> enough bytes, a failure, or full? --> answer
+ *                    | no, and time is left
+ *                    v
+ *                  wait --> gather those that woke it, behind what is already held --> ...
+ *
+ * The parts are served in their order, each within its own bytes and all within the request's; the first
+ * batch of all is given whatever its size. What is held while it waits for more is less than `bytesMin`.
+ */
+import {
+  type Clock,
+  ClosedError,
+  KaskaError,
+  type OffsetBounds,
+  PartitionOfflineError,
+  type TopicId,
+} from '@kaska/protocol'
+import type { MemoryBudget } from '../log/memory-budget.ts'
+import type { PartitionLog, StoredBatch, StoredBatches } from '../log/partition-log.ts'
+import type { Partition, PartitionWaiter } from './partition.ts'
+import { outOfRange } from './poll.ts'
+
+export interface StoredReadPart {
+  readonly topic: TopicId
+  readonly partition: number
+  readonly offset: number
+  readonly bytesMax: number
+  /** The leader epoch of the last message seen, where the reader wants to hear of a truncation. */
+  readonly lastEpoch?: number
+}
+
+export interface StoredReadRequest {
+  readonly parts: readonly StoredReadPart[]
+  readonly waitMs: number
+  /** Once there is so much, or a failure, it does not wait any longer. */
+  readonly bytesMin: number
+  readonly bytesMax: number
+}
+
+export interface StoredReadPartResult extends OffsetBounds {
+  /** UnknownTopicError, OffsetOutOfRangeError, PartitionOfflineError, ... */
+  readonly error: KaskaError | undefined
+  /** Where the log parts from what the reader has seen (KIP-320); then there are no batches. */
+  readonly diverging: { readonly epoch: number; readonly endOffset: number } | undefined
+  /** Ascending; the first may begin before the offset that was asked for. */
+  readonly batches: readonly StoredBatch[]
+}
+
+export interface StoredReadResult {
+  /** In the order of the request's parts. */
+  readonly parts: readonly StoredReadPartResult[]
+  /** To be called once, when the views are no longer needed. */
+  release(): void
+}
+
+export interface StoredReadSeams {
+  readonly clock: Clock
+  readonly budget: Pick<MemoryBudget, 'available' | 'waiting' | 'total'>
+  /** Throws UnknownTopicError, UnknownPartitionError. */
+  partitionOf(part: { readonly topic: TopicId; readonly partition: number }): Partition
+}
+
+/** How long a walk over many partitions holds the event loop at most. */
+const sliceMs = 4
+const sliceParts = 64
+/** How long a read that has something waits for memory for more. */
+const patienceMs = 100
+/** The budget that a read leaves to others when it asks for a second partition's batches. */
+const roomBytes = 1024 * 1024
+/** What may be held of the budget while more is waited for: one part in so many. */
+const heldShare = 32
+
+/** A part under way. */
+interface Slot {
+  readonly part: StoredReadPart
+  readonly partition: Partition | undefined
+  readonly batches: StoredBatch[]
+  bytes: number
+  /** The offset behind what is held. */
+  next: number
+  error: KaskaError | undefined
+  diverging: { readonly epoch: number; readonly endOffset: number } | undefined
+  isEpochChecked: boolean
+}
+
+export class StoredRead implements PartitionWaiter {
+  readonly #request: StoredReadRequest
+  readonly #signal: AbortSignal | undefined
+  readonly #seams: StoredReadSeams
+  readonly #slots: Slot[] = []
+  readonly #held: StoredBatches[] = []
+  readonly #bytesMin: number
+  readonly #bytesMax: number
+  #bytes = 0
+  /** Is there more than the limits let in, or a part that failed? */
+  #isOver = false
+  readonly #woken = new Set<Partition>()
+  #wakeUp: (() => void) | undefined = undefined
+  #sliceStart: number
+
+  constructor(request: StoredReadRequest, signal: AbortSignal | undefined, seams: StoredReadSeams) {
+    this.#request = request
+    this.#signal = signal
+    this.#seams = seams
+    this.#sliceStart = seams.clock.monotonic()
+    this.#bytesMax = Math.max(1, Math.min(request.bytesMax, seams.budget.available / 2))
+    const heldMax = Math.floor(seams.budget.total / heldShare)
+    this.#bytesMin = Math.min(request.bytesMin, this.#bytesMax, heldMax)
+  }
+
+  async run(): Promise<StoredReadResult> {
+    const slots = this.#slots
+    let isListening = false
+    try {
+      for (const part of this.#request.parts) slots.push(this.#slotOf(part))
+      await this.#openAll()
+      await this.#gather(slots)
+      const deadline = this.#seams.clock.monotonic() + this.#request.waitMs
+      while (!this.#isDone(deadline)) {
+        if (!isListening) {
+          isListening = true
+          for (const { partition } of slots) partition?.addWaiter(this)
+          // What came before it listened is seen now.
+          await this.#gather(slots)
+          continue
+        }
+        if (this.#woken.size === 0) await this.#wait(deadline)
+        const woken = new Set(this.#woken)
+        this.#woken.clear()
+        await this.#gather(slots.filter(({ partition }) => partition && woken.has(partition)))
+      }
+      return this.#result()
+    } catch (error) {
+      this.#release()
+      throw error
+    } finally {
+      for (const { partition } of slots) {
+        if (isListening) partition?.removeWaiter(this)
+        partition?.leave()
+      }
+    }
+  }
+
+  wake(partition: Partition): void {
+    this.#woken.add(partition)
+    this.#wakeUp?.()
+  }
+
+  #isDone(deadline: number): boolean {
+    this.#signal?.throwIfAborted()
+    if (this.#isOver || (this.#bytes > 0 && this.#bytes >= this.#bytesMin)) return true
+    return this.#bytesMin <= 0 || this.#seams.clock.monotonic() >= deadline
+  }
+
+  #result(): StoredReadResult {
+    const parts = this.#slots.map(({ partition, batches, error, diverging }) => {
+      const { startOffset = -1, endOffset = -1 } = partition?.log ?? {}
+      return { error, diverging, batches, startOffset, endOffset }
+    })
+    return { parts, release: () => this.#release() }
+  }
+
+  #release(): void {
+    for (const stored of this.#held.splice(0)) stored.release()
+  }
+
+  #slotOf(part: StoredReadPart): Slot {
+    const slot: Slot = {
+      part,
+      partition: undefined,
+      batches: [],
+      bytes: 0,
+      next: part.offset,
+      error: undefined,
+      diverging: undefined,
+      isEpochChecked: part.lastEpoch === undefined,
+    }
+    try {
+      const partition = this.#seams.partitionOf(part)
+      partition.enter()
+      return { ...slot, partition }
+    } catch (error) {
+      this.#fail(slot, error)
+      return slot
+    }
+  }
+
+  async #openAll(): Promise<void> {
+    const opening: Promise<unknown>[] = []
+    for (const slot of this.#slots) {
+      const { partition } = slot
+      if (partition === undefined || partition.log !== undefined) continue
+      opening.push(partition.open().catch((error: unknown) => this.#fail(slot, error)))
+    }
+    if (opening.length > 0) await Promise.all(opening)
+  }
+
+  async #gather(slots: readonly Slot[]): Promise<void> {
+    for (const [index, slot] of slots.entries()) {
+      if (index % sliceParts === sliceParts - 1) await this.#giveWay()
+      const { partition, part, error, diverging } = slot
+      if (partition === undefined || error !== undefined || diverging !== undefined) continue
+      try {
+        if (partition.ended !== undefined) throw partition.ended
+        const log = partition.log
+        if (log === undefined) continue
+        if (!slot.isEpochChecked) await this.#checkEpoch(slot, log, part.lastEpoch ?? -1)
+        if (slot.diverging !== undefined || !hasMore(log, slot.next)) continue
+        await this.#read(slot, log)
+      } catch (failure) {
+        const isEnd = failure instanceof ClosedError && partition.ended !== undefined
+        this.#fail(slot, isEnd ? partition.ended : failure)
+      }
+    }
+  }
+
+  async #read(slot: Slot, log: PartitionLog): Promise<void> {
+    const { budget, clock } = this.#seams
+    const bytesLeft = Math.min(slot.part.bytesMax - slot.bytes, this.#bytesMax - this.#bytes)
+    const hasSome = this.#bytes > 0
+    if (hasSome && bytesLeft <= 0) {
+      this.#isOver = true
+      return
+    }
+    // Memory is waited for with empty hands only: reads that hold some and want more could wait for
+    // each other for ever.
+    if (hasSome && (budget.waiting > 0 || budget.available < bytesLeft + roomBytes)) {
+      this.#isOver = true
+      return
+    }
+    const patience = hasSome ? new AbortController() : undefined
+    const signal = patience?.signal ?? this.#signal
+    const reading = log.read(slot.next, Math.max(1, bytesLeft), signal)
+    if (!(reading instanceof Promise)) {
+      this.#take(slot, reading, bytesLeft)
+      return
+    }
+    const timer = patience && clock.after(patienceMs, () => patience.abort())
+    try {
+      this.#take(slot, await reading, bytesLeft)
+    } catch (error) {
+      if (patience?.signal.aborted !== true || error instanceof KaskaError) throw error
+      // What ran out of patience comes with the next read.
+      this.#isOver = true
+    } finally {
+      timer?.cancel()
+    }
+  }
+
+  #take(slot: Slot, stored: StoredBatches, bytesLeft: number): void {
+    const last = stored.batches.at(-1)
+    if (last === undefined || (this.#bytes > 0 && stored.bytes > bytesLeft)) {
+      stored.release()
+      if (last !== undefined) this.#isOver = true
+      return
+    }
+    this.#held.push(stored)
+    for (const batch of stored.batches) slot.batches.push(batch)
+    slot.bytes += stored.bytes
+    slot.next = last.header.baseOffset + last.header.lastOffsetDelta + 1
+    this.#bytes += stored.bytes
+  }
+
+  async #checkEpoch(slot: Slot, log: PartitionLog, epoch: number): Promise<void> {
+    slot.isEpochChecked = true
+    if (epoch === log.lastEpoch) return
+    const end = await log.endOffsetForEpoch(epoch)
+    if (end.endOffset >= slot.part.offset && end.epoch >= epoch) return
+    // An epoch in which nothing was appended leaves no trace, and takes nothing away.
+    if (end.endOffset >= slot.part.offset && slot.part.offset <= log.startOffset) return
+    slot.diverging = end
+    this.#isOver = true
+  }
+
+  #fail(slot: Slot, error: unknown): void {
+    // The end of the broker is not the failure of one part.
+    if (!(error instanceof KaskaError) || error instanceof ClosedError) throw error
+    slot.error = error
+    this.#isOver = true
+  }
+
+  #wait(deadline: number): Promise<void> {
+    const { clock } = this.#seams
+    const signal = this.#signal
+    return new Promise((resolve, reject) => {
+      const end = () => {
+        this.#wakeUp = undefined
+        timer.cancel()
+        signal?.removeEventListener('abort', abort)
+      }
+      const abort = () => {
+        end()
+        reject(signal?.reason)
+      }
+      const leftMs = Math.max(0, deadline - clock.monotonic())
+      const timer = clock.after(leftMs, () => this.#wakeUp?.())
+      this.#wakeUp = () => {
+        end()
+        resolve()
+      }
+      signal?.addEventListener('abort', abort)
+    })
+  }
+
+  /** Lets others have a turn when this one has lasted long enough. */
+  async #giveWay(): Promise<void> {
+    const { clock } = this.#seams
+    if (clock.monotonic() - this.#sliceStart < sliceMs) return
+    await clock.yield()
+    this.#sliceStart = clock.monotonic()
+  }
+}
+
+/** Is there a batch from this offset on? Throws OffsetOutOfRangeError, PartitionOfflineError. */
+function hasMore(log: PartitionLog, offset: number): boolean {
+  const { startOffset, endOffset, offline } = log
+  if (offset >= startOffset && offset < endOffset) return true
+  // At the end of an offline log nothing will ever come, and its bounds are not the log's.
+  if (offline !== undefined) throw new PartitionOfflineError(`${log.directory}: ${offline}`)
+  if (offset !== endOffset) throw outOfRange(offset, { startOffset, endOffset })
+  return false
+}
