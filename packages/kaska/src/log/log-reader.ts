@@ -192,7 +192,10 @@ export class LogReader {
         return {
           batches: found.batches,
           bytes: found.bytes,
-          release: () => this.#release(reserved),
+          release: () => {
+            this.#release(reserved)
+            this.#shared.budget.free(buffer.buffer)
+          },
         }
       } finally {
         if (!isKept) this.#release(reserved)

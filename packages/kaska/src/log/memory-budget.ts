@@ -156,9 +156,14 @@ export class MemoryBudget {
     if (held.holders > 0) return
     this.#buffers.delete(buffer)
     this.#retained -= buffer.byteLength
-    // A new, empty buffer takes its memory over, and gives it back at once.
-    if (held.isOwned && this.#freesOwned) (buffer as ArrayBuffer).transfer(0)
+    if (held.isOwned) this.free(buffer as ArrayBuffer)
     if (this.waiting > 0) this.#grant()
+  }
+
+  /** Frees a buffer that was never counted, and that nobody will touch any more. */
+  free(buffer: ArrayBuffer): void {
+    // A new, empty buffer takes its memory over, and gives it back at once.
+    if (this.#freesOwned) buffer.transfer(0)
   }
 
   /** Counts bytes that are kept beside buffers (objects), and never refused; negative to end it. */
