@@ -6,6 +6,7 @@ import {
   type BatchHeader,
   batchCrcStart,
   batchHeaderBytes,
+  batchMagic,
   type Crc32c,
   decodeBatchHeader,
 } from '@kaska/protocol'
@@ -15,6 +16,8 @@ import { batchBytes, headerProblem, ReadWindow } from './segment-scan.ts'
 
 const windowBytes = 1024 * 1024
 const sectorBytes = 512
+/** Where a batch has its magic. */
+const magicPosition = 16
 const zerosMin = 12
 
 /** The first position of [from, to) at which a batch stands that could follow on `offset`. */
@@ -36,9 +39,15 @@ export async function findSoundBatch(
       await window.load(position)
       if (!window.has(position, batchHeaderBytes)) return undefined
     }
-    const bytes = window.view(position, batchHeaderBytes)
-    if (bytes[16] !== 2) continue
-    const header = decodeBatchHeader(bytes)
+    const ahead = window.view(position, window.bytesFrom(position))
+    const magicAt = ahead.indexOf(batchMagic, magicPosition)
+    if (magicAt !== magicPosition) {
+      // To the next place that has a magic, or as far as the window shows that there is none.
+      const skipped = magicAt < 0 ? ahead.length - magicPosition : magicAt - magicPosition
+      position += skipped - 1
+      continue
+    }
+    const header = decodeBatchHeader(ahead)
     if (headerProblem(header, to - position) !== undefined) continue
     const epoch = header.partitionLeaderEpoch
     if (header.baseOffset < offset || epoch < 0 || epoch > leaderEpoch) continue
