@@ -5,6 +5,7 @@
  *     npm run sim -- --seeds 1000 --from 1  these
  *     npm run sim -- --seed 4711            one, with all that happened in it
  *       --sends    with every send
+ *       --bail     no further than the first that fails
  *       --short    cut to 1.5 simulated seconds, as the tests have it
  */
 import { readFileSync } from 'node:fs'
@@ -43,6 +44,7 @@ async function main(): Promise<void> {
       from: { type: 'string', default: '1' },
       sends: { type: 'boolean', default: false },
       short: { type: 'boolean', default: false },
+      bail: { type: 'boolean', default: false },
     },
   })
   const from = Number(values.from)
@@ -70,6 +72,7 @@ async function main(): Promise<void> {
     if (outcome.failure === undefined) continue
     failed.push(seed)
     process.stdout.write(`${describeFailure(outcome)}\n`)
+    if (values.bail) break
   }
   process.stdout.write(`${JSON.stringify(totals)}\n`)
   const verdict = failed.length === 0 ? 'all sound' : `failed: ${failed.join(' ')}`
