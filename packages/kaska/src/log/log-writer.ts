@@ -13,7 +13,6 @@
  * back every place from its first batch on, so nothing leaves a gap; any other failure of a write or
  * a sync takes the log offline.
  */
-import assert from 'node:assert/strict'
 import {
   type BatchHeader,
   batchCrc,
@@ -29,27 +28,18 @@ import {
   PartitionOfflineError,
   setBatchCrc,
 } from '@kaska/protocol'
+import { Acknowledgements } from './acknowledgements.ts'
 import { AppendQueue } from './append-queue.ts'
 import { DiskError } from './disk.ts'
-import type { OpenFile } from './file-cache.ts'
 import type { LogConfig, LogShared } from './log-config.ts'
+import { beginningOf, type Place, seal } from './log-place.ts'
+import { LogSyncer, type SyncedLog } from './log-syncer.ts'
 import { LogTail, TailBatch } from './log-tail.ts'
 import type { AppendBatch, Appended } from './partition-log.ts'
 import type { ProducerEntry, ProducerState } from './producer-state.ts'
 import type { RecoveredLog } from './recovery.ts'
-import { parentOf, Segment } from './segment.ts'
+import { Segment } from './segment.ts'
 import { batchBytes } from './segment-scan.ts'
-
-/** Where the next batch goes, and what the segment holds up to there. */
-export interface Place {
-  readonly segment: Segment | undefined
-  readonly position: number
-  readonly offset: number
-  readonly maxTimestamp: number
-  readonly maxTimestampOffset: number
-  /** The leader epoch of the batch before; -1 without one. */
-  readonly lastEpoch: number
-}
 
 /** A batch that has its place and is not written yet. */
 interface Pending {
@@ -58,14 +48,6 @@ interface Pending {
   readonly before: Place
   readonly after: Place
   readonly producerBefore: ProducerEntry | undefined
-}
-
-/** Somebody who waits for the high watermark, or for the disk, to reach an offset. */
-interface Waiting {
-  endOffset: number
-  readonly promise: Promise<void>
-  readonly resolve: () => void
-  readonly reject: (error: Error) => void
 }
 
 /** What the log around it hears. */
@@ -86,7 +68,7 @@ const writeBytesMax = 4 * 1024 * 1024
 const checkpointBytes = 256 * 1024 * 1024
 const done = Promise.resolve()
 
-export class LogWriter {
+export class LogWriter implements SyncedLog {
   config: LogConfig
   /** Ascending; the last one is written. Shared with the reader, changed only here. */
   readonly segments: Segment[]
@@ -97,8 +79,6 @@ export class LogWriter {
   /** Set by the end of the log: what appends are told from then on. */
   ended: ClosedError | undefined
   highWatermark: number
-  /** Everything before it is on the disk. */
-  durableEnd: number
   /** How often places were taken back. */
   rewinds = 0
 
@@ -106,22 +86,16 @@ export class LogWriter {
   readonly #shared: LogShared
   readonly #events: WriterEvents
   #next: Place
-  #writtenEnd: number
+  /** Behind the last batch that was written. */
+  writtenEnd: number
+  /** Is a write under way, or about to begin? */
+  isWriting = false
+  readonly #syncer: LogSyncer
   readonly #pending = new AppendQueue<Pending>()
-  readonly #waiting = new AppendQueue<Waiting>()
-  readonly #flushing: Waiting[] = []
-  /** Segments with writes that no sync covers yet. */
-  readonly #unsynced = new Set<Segment>()
-  /** The one of them that was written last. */
-  #unsyncedNewest: Segment | undefined
-  /** The files that are kept open: of the segment that is written, and of unsynced ones. */
-  readonly #open = new Map<Segment, OpenFile>()
-  #isPumping = false
-  #isSyncing = false
+  readonly #acknowledgements = new Acknowledgements()
   #isFull = false
+  #fullWasSaid = false
   #directoryMade: boolean
-  #directoryUnsynced: boolean
-  #parentUnsynced: boolean
   #bytesSinceCheckpoint = 0
   #ioWaiters: (() => void)[] = []
 
@@ -141,12 +115,8 @@ export class LogWriter {
     this.producers = recovered.producers
     this.offline = recovered.offline
     this.highWatermark = recovered.endOffset
-    this.durableEnd = recovered.endOffset
-    this.#writtenEnd = recovered.endOffset
+    this.writtenEnd = recovered.endOffset
     this.#directoryMade = recovered.segments.length > 0
-    // The process before may have been killed between making them and syncing their names.
-    this.#directoryUnsynced = this.#directoryMade
-    this.#parentUnsynced = this.#directoryMade
     const segment = recovered.segments.at(-1)
     this.#next = {
       segment,
@@ -156,11 +126,15 @@ export class LogWriter {
       maxTimestampOffset: recovered.maxTimestampOffset,
       lastEpoch: recovered.lastEpoch,
     }
-    if (recovered.wasChecked && shared.syncMode === 'os') {
-      // What was found is served as it is, and becomes durable with the next checkpoint.
-      for (const found of recovered.segments) if (found.size > 0) this.#unsynced.add(found)
-      this.durableEnd = Math.min(recovered.endOffset, recovered.segments[0]?.baseOffset ?? 0)
-    }
+    // In `os`, what was found is served as it is, and becomes durable with the next checkpoint.
+    const isServedUnsynced = recovered.wasChecked && shared.syncMode === 'os'
+    const first = recovered.segments[0]?.baseOffset ?? 0
+    this.#syncer = new LogSyncer(directory, shared, this, {
+      end: isServedUnsynced ? Math.min(recovered.endOffset, first) : recovered.endOffset,
+      isNew: !this.#directoryMade,
+    })
+    if (!isServedUnsynced) return
+    for (const found of recovered.segments) if (found.size > 0) this.#syncer.wrote(found)
   }
 
   /** Where the next batch goes. */
@@ -183,7 +157,10 @@ export class LogWriter {
         return {
           baseOffset: known.baseOffset,
           appendTimestamp: config.stampAtAppend ? known.timestamp : undefined,
-          acknowledged: this.#acknowledgedTo(known.lastOffset + 1),
+          acknowledged:
+            known.lastOffset < this.highWatermark
+              ? done
+              : this.#acknowledgements.of(known.lastOffset + 1),
           duplicate: true,
         }
       }
@@ -193,12 +170,11 @@ export class LogWriter {
 
   /** Resolves when all that was placed before the call is on the disk. */
   flush(): Promise<void> {
-    if (this.durableEnd >= this.#next.offset) return done
-    if (this.offline !== undefined) return Promise.reject(this.#offlineError())
-    const waiting = createWaiting(this.#next.offset)
-    this.#flushing.push(waiting)
-    if (this.#writtenEnd > this.durableEnd) this.#requestSync()
-    return waiting.promise
+    const { offset } = this.#next
+    if (this.#syncer.durableEnd < offset && this.offline !== undefined) {
+      return Promise.reject(this.#offlineError())
+    }
+    return this.#syncer.flush(offset)
   }
 
   /** Begins a new segment, if the last one holds anything; returns its first offset. */
@@ -210,13 +186,13 @@ export class LogWriter {
     const segment = this.#nextSegment(this.#shared.clock.now())
     // Its file must be there even if no batch follows. Either a batch that does makes it, or:
     while (!segment.exists) {
-      if (this.#isPumping) {
+      if (this.isWriting) {
         await this.#ioEnded()
         this.#refuse()
         if (!this.segments.includes(segment)) throw new DiskFullError('the disk is full')
         continue
       }
-      this.#isPumping = true
+      this.isWriting = true
       try {
         await this.#prepare(segment)
       } finally {
@@ -251,9 +227,8 @@ export class LogWriter {
   async end(error: ClosedError): Promise<void> {
     this.ended ??= error
     this.#rejectAll(error)
-    await this.#whenQuiet()
-    for (const open of this.#open.values()) open.release()
-    this.#open.clear()
+    while (this.isWriting || this.#syncer.isSyncing) await this.#ioEnded()
+    this.#syncer.releaseFiles()
     this.tail.clear()
     this.#events.advanced()
   }
@@ -266,6 +241,22 @@ export class LogWriter {
     this.#rejectAll(this.#offlineError())
     this.tail.cutFrom(this.highWatermark)
     this.#events.advanced()
+  }
+
+  get isOver(): boolean {
+    return this.ended !== undefined || this.offline !== undefined
+  }
+
+  synced(end: number): void {
+    if (this.#shared.syncMode === 'always') this.#advance(end)
+  }
+
+  syncFailed(error: Error): void {
+    this.goOffline(`a sync failed: ${error.message}`)
+  }
+
+  syncEnded(): void {
+    this.#noteIoEnded()
   }
 
   #refuse(): void {
@@ -329,17 +320,16 @@ export class LogWriter {
       after: this.#next,
       producerBefore,
     })
-    const waiting = createWaiting(lastOffset + 1)
-    this.#waiting.push(waiting)
-    if (!this.#isPumping) {
+    const acknowledged = this.#acknowledgements.add(lastOffset + 1)
+    if (!this.isWriting) {
       // In a microtask: what the same turn of the event loop appends joins the write.
-      this.#isPumping = true
-      void done.then(() => this.#pump())
+      this.isWriting = true
+      void this.#shared.clock.yield().then(() => this.#pump())
     }
     return {
       baseOffset: offset,
       appendTimestamp: isStamped ? now : undefined,
-      acknowledged: waiting.promise,
+      acknowledged,
       duplicate: false,
     }
   }
@@ -365,7 +355,7 @@ export class LogWriter {
     const next = new Segment(this.#directory, this.#next.offset, this.#shared)
     next.time = now
     this.segments.push(next)
-    this.#next = emptyPlace(this.#next, next)
+    this.#next = beginningOf(this.#next, next)
     return next
   }
 
@@ -373,8 +363,8 @@ export class LogWriter {
   #pump(): void {
     for (;;) {
       const first = this.#pending.first()
-      if (first === undefined || this.offline !== undefined || this.ended !== undefined) break
-      const open = this.#open.get(first.segment)
+      if (first === undefined || this.isOver) break
+      const open = this.#syncer.fileOf(first.segment)
       if (open === undefined || !first.segment.exists) {
         this.#prepare(first.segment).then(
           () => this.#pump(),
@@ -412,8 +402,8 @@ export class LogWriter {
         return
       }
     }
-    this.#isPumping = false
-    this.#releaseFiles()
+    this.isWriting = false
+    this.#syncer.releaseFiles()
     this.#noteIoEnded()
   }
 
@@ -441,7 +431,8 @@ export class LogWriter {
   }
 
   #wrote(count: number): void {
-    if (this.offline !== undefined || this.ended !== undefined) return
+    if (this.isOver) return
+    this.#fullWasSaid = false
     for (let index = 0; index < count; index++) {
       const { batch, segment, before, after } = this.#pending.shift() as Pending
       if (before.segment !== segment) seal(before)
@@ -456,23 +447,14 @@ export class LogWriter {
       segment.size = after.position
       if (this.#events.keepsTail) this.tail.push(batch)
       batch.release(this.#shared.budget)
-      this.#writtenEnd = after.offset
+      this.writtenEnd = after.offset
       this.#bytesSinceCheckpoint += length
-      if (segment !== this.#unsyncedNewest) this.#noteUnsynced(segment)
+      this.#syncer.wrote(segment)
       if (segment.index.wantsFlush) void segment.index.flush().catch(() => {})
     }
     this.#events.wrote(this.#bytesSinceCheckpoint > checkpointBytes)
-    if (this.#shared.syncMode === 'always') this.#requestSync()
-    else this.#advance(this.#writtenEnd)
-    if (this.#flushing.length > 0) this.#requestSync()
-  }
-
-  #noteUnsynced(segment: Segment): void {
-    const isRolled = this.#unsyncedNewest !== undefined
-    this.#unsynced.add(segment)
-    this.#unsyncedNewest = segment
-    // A segment that was left behind is synced soon, in either mode.
-    if (isRolled) this.#requestSync()
+    if (this.#shared.syncMode === 'os') this.#advance(this.writtenEnd)
+    if (this.#syncer.isWanted) this.#syncer.request()
   }
 
   /** Makes the directory and the file where they are missing, and opens it. */
@@ -481,106 +463,22 @@ export class LogWriter {
     if (!this.#directoryMade) {
       await disk.makeDirectory(this.#directory)
       this.#directoryMade = true
-      this.#parentUnsynced = true
+      this.#syncer.parentUnsynced = true
     }
-    if (this.#open.has(segment)) return
+    if (this.#syncer.fileOf(segment) !== undefined) return
     const open = await files.acquire(segment.logPath, { create: !segment.exists })
-    this.#open.set(segment, open)
+    this.#syncer.opened(segment, open)
     if (segment.exists) return
     segment.exists = true
-    this.#directoryUnsynced = true
+    this.#syncer.directoryUnsynced = true
     // A file of this name can only be what a write left that was taken back.
     await open.file.truncate(0)
   }
 
-  #requestSync(): void {
-    if (this.#isSyncing || this.offline !== undefined || this.ended !== undefined) return
-    this.#isSyncing = true
-    void this.#shared.syncQueue.run(() => this.#sync()).then(() => this.#synced())
-  }
-
-  async #sync(): Promise<void> {
-    const { disk, files } = this.#shared
-    const target = this.#writtenEnd
-    const segments = [...this.#unsynced]
-    this.#unsynced.clear()
-    this.#unsyncedNewest = undefined
-    const syncs: Promise<void>[] = []
-    if (this.#directoryUnsynced) syncs.push(disk.syncDirectory(this.#directory))
-    if (this.#parentUnsynced) syncs.push(disk.syncDirectory(parentOf(this.#directory)))
-    this.#directoryUnsynced = false
-    this.#parentUnsynced = false
-    for (const segment of segments) {
-      syncs.push(
-        (async () => {
-          const open = this.#open.get(segment)?.retain() ?? (await files.acquire(segment.logPath))
-          try {
-            await open.file.sync()
-          } finally {
-            open.release()
-          }
-        })(),
-      )
-    }
-    const failed = (await Promise.allSettled(syncs)).find(({ status }) => status === 'rejected')
-    if (failed !== undefined) {
-      this.goOffline(
-        `a sync failed: ${((failed as PromiseRejectedResult).reason as Error).message}`,
-      )
-      return
-    }
-    if (this.offline !== undefined || this.ended !== undefined) return
-    this.durableEnd = target
-    if (this.#shared.syncMode === 'always') this.#advance(target)
-    this.#settleFlushing()
-  }
-
-  #settleFlushing(): void {
-    for (let index = this.#flushing.length - 1; index >= 0; index--) {
-      const waiting = this.#flushing[index] as Waiting
-      if (waiting.endOffset > this.durableEnd) continue
-      this.#flushing.splice(index, 1)
-      waiting.resolve()
-    }
-  }
-
-  #synced(): void {
-    this.#isSyncing = false
-    const isWanted = this.#shared.syncMode === 'always' || this.#flushing.length > 0
-    if (isWanted && this.#writtenEnd > this.durableEnd) this.#requestSync()
-    this.#releaseFiles()
-    this.#noteIoEnded()
-  }
-
-  /** Lets go of the files that are not being written and have nothing to be synced. */
-  #releaseFiles(): void {
-    if (this.#isPumping || this.#isSyncing) return
-    const keepUnsynced = this.#shared.syncMode === 'always'
-    for (const [segment, open] of this.#open) {
-      if (keepUnsynced && this.#unsynced.has(segment)) continue
-      this.#open.delete(segment)
-      open.release()
-    }
-  }
-
   #advance(end: number): void {
     this.highWatermark = end
-    for (;;) {
-      const waiting = this.#waiting.first()
-      if (waiting === undefined || waiting.endOffset > end) break
-      this.#waiting.shift()
-      waiting.resolve()
-    }
+    this.#acknowledgements.settle(end)
     this.#events.advanced()
-  }
-
-  /** Resolves when the high watermark reaches an offset that was placed. */
-  #acknowledgedTo(endOffset: number): Promise<void> {
-    if (endOffset <= this.highWatermark) return done
-    const number = this.#waiting.lastWhere((waiting) => waiting.endOffset <= endOffset)
-    const waiting = this.#waiting.at(number)
-    assert(waiting?.endOffset === endOffset, 'a batch that is not acknowledged is waited for')
-    return waiting.promise
   }
 
   /** A write, or what comes before it, failed: `first` is the first batch that it was to hold. */
@@ -589,16 +487,19 @@ export class LogWriter {
     if (!(error instanceof DiskError) || error.kind !== 'full') {
       this.goOffline(`a write failed: ${message}`)
     }
-    if (this.offline !== undefined || this.ended !== undefined) {
-      this.#isPumping = false
+    if (this.isOver) {
+      this.isWriting = false
       this.#noteIoEnded()
       return
     }
     this.#isFull = true
     const refused = new DiskFullError(`the disk is full: ${message}`, { cause: error })
     const dropped = this.#rewind(first, refused)
-    const text = `${this.#directory}: ${message}; what waits is refused until there is space`
-    this.#shared.report({ kind: 'disk-full', directory: this.#directory, text })
+    if (!this.#fullWasSaid) {
+      this.#fullWasSaid = true
+      const text = `${this.#directory}: ${message}; what is sent is refused until there is space`
+      this.#shared.report({ kind: 'disk-full', directory: this.#directory, text })
+    }
     this.#takeBack(dropped).then(
       () => {
         this.#isFull = false
@@ -614,13 +515,12 @@ export class LogWriter {
   /** Cuts off what the failed write left, and removes the segments that begin behind it. */
   async #takeBack(dropped: readonly Segment[]): Promise<void> {
     const { segment, position } = this.#next
-    const file = segment && this.#open.get(segment)?.file
+    const file = segment && this.#syncer.fileOf(segment)?.file
     await file?.truncate(position)
     // Else a crash could bring back what its sender was told is not kept.
     await file?.sync()
     for (const gone of dropped) {
-      this.#open.get(gone)?.release()
-      this.#open.delete(gone)
+      this.#syncer.release(gone)
       this.#shared.files.forget(gone.logPath)
       if (gone.exists) await this.#shared.disk.remove(gone.logPath)
     }
@@ -639,18 +539,16 @@ export class LogWriter {
       if (header.producerId >= 0) {
         this.producers.restore(header.producerId, pending.producerBefore)
       }
-      reject(this.#waiting.pop() as Waiting, error)
       if (pending === first) break
     }
+    this.#acknowledgements.refuseAfter(first.before.offset, error)
     const { before, segment } = first
-    this.#next = segment !== before.segment && segment.exists ? emptyPlace(before, segment) : before
+    this.#next =
+      segment !== before.segment && segment.exists ? beginningOf(before, segment) : before
     const kept =
       this.#next.segment === undefined ? 0 : this.segments.indexOf(this.#next.segment) + 1
     const dropped = this.segments.splice(kept)
-    for (const waiting of this.#flushing) {
-      waiting.endOffset = Math.min(waiting.endOffset, this.#next.offset)
-    }
-    this.#settleFlushing()
+    this.#syncer.lower(this.#next.offset)
     return dropped
   }
 
@@ -660,17 +558,8 @@ export class LogWriter {
       if (pending === undefined) break
       pending.batch.release(this.#shared.budget)
     }
-    for (;;) {
-      const waiting = this.#waiting.shift()
-      if (waiting === undefined) break
-      reject(waiting, error)
-    }
-    for (const waiting of this.#flushing.splice(0)) reject(waiting, error)
-  }
-
-  /** Resolves when no write and no sync is under way. */
-  async #whenQuiet(): Promise<void> {
-    while (this.#isPumping || this.#isSyncing) await this.#ioEnded()
+    this.#acknowledgements.refuseAfter(-1, error)
+    this.#syncer.refuseAll(error)
   }
 
   /** Resolves when the writing that is under way, or the sync, has ended. */
@@ -684,27 +573,4 @@ export class LogWriter {
     if (this.#ioWaiters.length === 0) return
     for (const resolve of this.#ioWaiters.splice(0)) resolve()
   }
-}
-
-/** The beginning of a segment, at the offset of a place. */
-function emptyPlace(place: Place, segment: Segment): Place {
-  return { ...place, segment, position: 0, maxTimestamp: -1, maxTimestampOffset: -1 }
-}
-
-/** A segment is written no more: its time index ends with the largest timestamp that it holds. */
-function seal({ segment, maxTimestamp, maxTimestampOffset }: Place): void {
-  if (segment === undefined || maxTimestampOffset < 0) return
-  const relativeOffset = maxTimestampOffset - segment.baseOffset
-  segment.index.noteTime({ timestamp: maxTimestamp, relativeOffset })
-}
-
-function createWaiting(endOffset: number): Waiting {
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
-  return { endOffset, promise, resolve, reject }
-}
-
-/** Nobody has to listen: a send may want no answer. */
-function reject(waiting: Waiting, error: Error): void {
-  waiting.promise.catch(() => {})
-  waiting.reject(error)
 }
