@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 
 // Read when the first file operation needs the pool: enough threads for the syncs of many partitions
 // at a time, with some left for reads (docs/decisions/0001).
-process.env.UV_THREADPOOL_SIZE ??= '24'
+process.env.UV_THREADPOOL_SIZE ??= '16'
 
 const source = new URL('../src/cli/main.ts', import.meta.url)
 const inClone = existsSync(source)
