@@ -69,6 +69,8 @@ export interface ListenOptions {
   readonly host?: string
   /** 9092 unless said; 0 takes a free one. */
   readonly port?: number
+  /** The address that Kafka clients are told; the one that they came to unless said. */
+  readonly advertise?: { readonly host: string; readonly port: number }
 }
 
 /** Where a broker listens. */
@@ -123,11 +125,12 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
     // Files copy what is written to them; any other disk may keep it.
     freesOwned: options.data !== undefined,
   })
+  const crc32c = options.crc32c ?? loadCrc32c()
   const directory = await DataDirectory.open({
     disk: await openDisk(options),
     clock,
     random,
-    crc32c: options.crc32c ?? loadCrc32c(),
+    crc32c,
     syncMode: checkSync(options.sync ?? 'always'),
     budget,
     report: ({ text }) => report(text),
@@ -153,7 +156,7 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
       report,
     })
     await createTopics(engine, options.topics ?? [])
-    return new JoinedBroker({ directory, engine, budget, clock, report })
+    return new JoinedBroker({ directory, engine, budget, clock, crc32c, report })
   } catch (error) {
     await directory.close()
     throw error
@@ -204,6 +207,7 @@ interface Parts {
   readonly engine: LocalEngine
   readonly budget: MemoryBudget
   readonly clock: Clock
+  readonly crc32c: Crc32c
   readonly report: (line: string) => void
 }
 
@@ -239,21 +243,32 @@ class JoinedBroker implements Broker {
   async listen(options: ListenOptions = {}): Promise<Listening> {
     const { host = '127.0.0.1', port = portDefault } = options
     if (this.#closing !== undefined) throw new ClosedError('the broker was closed')
-    const { engine, budget, clock } = this.#parts
+    const { engine, budget, clock, crc32c, directory } = this.#parts
     const report = limitReport(this.#parts.report, clock)
     const { listen, overSockets } = await import('./host/listener.ts')
     const { createNativeProtocol } = await import('./native/native-protocol.ts')
+    const { createKafkaProtocol } = await import('./kafka/kafka-protocol.ts')
     const { software, clusterId } = this
     const identity = { software, clusterId }
     const native = createNativeProtocol({ engine, clock, budget, identity, report })
-    const listener = await listen({ host, port, protocols: [overSockets(native)], clock, report })
+    const kafka = createKafkaProtocol({
+      store: engine,
+      clock,
+      crc32c,
+      budget,
+      identity: { clusterId, nodeId: directory.nodeId, leaderEpoch: directory.shared.leaderEpoch },
+      advertise: options.advertise,
+      report,
+    })
+    const protocols = [overSockets(native), overSockets(kafka)]
+    const listener = await listen({ host, port, protocols, clock, report })
     const listening: Listening = {
       host: listener.host,
       port: listener.port,
       url: `kaska://${listener.host.includes(':') ? `[${listener.host}]` : listener.host}:${listener.port}`,
       close: async () => {
         this.#listeners.delete(listening)
-        await Promise.all([listener.close(), native.close()])
+        await Promise.all([listener.close(), native.close(), kafka.close()])
       },
     }
     this.#listeners.add(listening)

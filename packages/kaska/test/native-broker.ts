@@ -8,6 +8,7 @@ import { loadCrc32c } from '../src/host/crc32c.ts'
 import { listen, overSockets } from '../src/host/listener.ts'
 import { nodeClock } from '../src/host/node-clock.ts'
 import { nodeRandom } from '../src/host/node-random.ts'
+import { createKafkaProtocol, type KafkaProtocol } from '../src/kafka/kafka-protocol.ts'
 import { DataDirectory } from '../src/log/data-directory.ts'
 import type { Disk } from '../src/log/disk.ts'
 import type { SyncMode } from '../src/log/log-config.ts'
@@ -33,6 +34,7 @@ export interface NativeBroker extends AsyncDisposable {
   readonly engine: LocalEngine
   readonly budget: MemoryBudget
   readonly native: NativeProtocol
+  readonly kafka: KafkaProtocol
   readonly clusterId: string
   readonly reports: string[]
   accept(transport: Transport): Receiver
@@ -75,11 +77,21 @@ export async function startNativeBroker(options: NativeBrokerOptions = {}): Prom
   const identity = { software: 'kaska 0.1.0', clusterId }
   const limits = options.limits ?? {}
   const native = createNativeProtocol({ engine, clock, budget, limits, identity, report })
+  const crc32c = loadCrc32c()
+  const { nodeId, shared } = directory
+  const kafka = createKafkaProtocol({
+    store: engine,
+    clock,
+    crc32c,
+    budget,
+    identity: { clusterId, nodeId, leaderEpoch: shared.leaderEpoch },
+    report,
+  })
   const listeners: { close(): Promise<void> }[] = []
   const close = async () => {
     const ended = engine.close()
     await Promise.all(listeners.map((listener) => listener.close()))
-    await native.close()
+    await Promise.all([native.close(), kafka.close()])
     await ended
     await directory.close()
   }
@@ -87,11 +99,12 @@ export async function startNativeBroker(options: NativeBrokerOptions = {}): Prom
     engine,
     budget,
     native,
+    kafka,
     clusterId,
     reports,
     accept: (transport) => native.accept(transport),
     listen: async () => {
-      const protocols = [overSockets(native)]
+      const protocols = [overSockets(native), overSockets(kafka)]
       const listener = await listen({ host: '127.0.0.1', port: 0, protocols, clock, report })
       listeners.push(listener)
       return listener.port

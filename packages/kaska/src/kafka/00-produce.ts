@@ -24,6 +24,7 @@ import {
   type SendPartResult,
   type SendRequest,
   type TopicId,
+  topicIdBytes,
   transactionalBit,
 } from '@kaska/protocol'
 import { handler, type KafkaContext } from './handler.ts'
@@ -40,6 +41,8 @@ const zstd = 4
 const zstdVersionMin = 7
 const topicIdVersionMin = 13
 const acksAll = -1
+/** Partitions and topics of one large request. */
+const partsMax = 100_000
 
 /** A batch that Kafka refuses, with the code for it. */
 class Refused {
@@ -57,6 +60,7 @@ export const produce = handler({
   request: kafka.produceRequest,
   response: kafka.produceResponse,
   isPipelined: true,
+  countParts,
   handle: (context, request, version) => {
     const { acks, topicData } = request
     const waiting: Promise<void>[] = []
@@ -87,6 +91,38 @@ export const produce = handler({
     return waiting.length === 0 ? answer() : allOf(waiting).then(answer)
   },
 })
+
+/** Counts the partitions and topics without building anything: a hostile request has millions. */
+function countParts(reader: ChunkReader, version: number): number {
+  const isFlexible = kafka.inRange(kafka.produceRequest.flexible, version)
+  const length = (isWide: boolean): number => {
+    if (isFlexible) return reader.varint() - 1
+    return isWide ? reader.i32() : reader.i16()
+  }
+  const skipTags = () => {
+    for (let tags = isFlexible ? reader.varint() : 0; tags > 0; tags--) {
+      reader.varint()
+      reader.skip(reader.varint())
+    }
+  }
+  reader.skip(Math.max(0, length(false)))
+  // acks int16, timeout int32.
+  reader.skip(6)
+  let count = 0
+  for (let topics = length(true); topics > 0; topics--) {
+    reader.skip(version >= topicIdVersionMin ? topicIdBytes : Math.max(0, length(false)))
+    for (let partitions = length(true); partitions > 0; partitions--) {
+      reader.skip(4)
+      reader.skip(Math.max(0, length(true)))
+      skipTags()
+      count++
+      if (count > partsMax) throw new ProtocolError(`a request has more than ${partsMax} batches`)
+    }
+    skipTags()
+    count++
+  }
+  return count
+}
 
 async function allOf(promises: readonly Promise<void>[]): Promise<void> {
   await Promise.allSettled(promises)

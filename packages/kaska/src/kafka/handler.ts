@@ -2,7 +2,7 @@
  * What a Kafka API is served by: one file an API, numbered by its key, each of which registers the
  * versions that it serves. ApiVersions answers with what is registered, and nothing else is served.
  */
-import type { Clock, Crc32c, kafka, RequestContext } from '@kaska/protocol'
+import type { ChunkReader, Clock, Crc32c, kafka, RequestContext } from '@kaska/protocol'
 import type { ByteBudget } from '../transport/byte-budget.ts'
 import type { KafkaLimits } from './kafka-limits.ts'
 import type { KafkaStore } from './kafka-store.ts'
@@ -62,6 +62,7 @@ export interface Handler {
   readonly request: kafka.Message<kafka.Fields>
   readonly response: kafka.Message<kafka.Fields>
   readonly isPipelined: boolean
+  readonly countParts: ((reader: ChunkReader, version: number) => number) | undefined
   handle(context: KafkaContext, request: unknown, version: number): unknown
 }
 
@@ -82,6 +83,11 @@ export function handler<Q extends kafka.Fields, R extends kafka.Fields>(definiti
    */
   readonly isPipelined?: boolean
   /**
+   * How many parts a large request has, for one whose bytes are mostly its records: the memory that it
+   * takes decoded is reserved by that, else by its length. Throws ProtocolError.
+   */
+  readonly countParts?: (reader: ChunkReader, version: number) => number
+  /**
    * Errors that have a place in the response are the handler's to put there. Whatever it throws or
    * rejects with ends the connection.
    */
@@ -98,6 +104,7 @@ export function handler<Q extends kafka.Fields, R extends kafka.Fields>(definiti
     request: request as unknown as Handler['request'],
     response: response as unknown as Handler['response'],
     isPipelined,
+    countParts: definition.countParts,
     handle: (context, message, version) => handle(context, message as kafka.Values<Q>, version),
   }
 }

@@ -5,6 +5,9 @@ import { listOffsets } from './02-list-offsets.ts'
 import { metadata } from './03-metadata.ts'
 import { apiVersions } from './18-api-versions.ts'
 import { initProducerId } from './22-init-producer-id.ts'
+import { offsetForLeaderEpoch } from './23-offset-for-leader-epoch.ts'
+import { describeCluster } from './60-describe-cluster.ts'
+import { describeTopicPartitions } from './75-describe-topic-partitions.ts'
 import type { Handler } from './handler.ts'
 
 export const handlers: readonly Handler[] = [
@@ -14,4 +17,7 @@ export const handlers: readonly Handler[] = [
   metadata,
   apiVersions,
   initProducerId,
+  offsetForLeaderEpoch,
+  describeCluster,
+  describeTopicPartitions,
 ]

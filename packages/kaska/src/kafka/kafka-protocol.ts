@@ -5,7 +5,7 @@
  * A connection that speaks Kafka's protocol begins with the length of a request, an int32, and no
  * first request is as long as 16 MiB: so the first byte is 0.
  */
-import type { Clock, Crc32c, Receiver, Transport } from '@kaska/protocol'
+import type { Clock, Crc32c, kafka, Receiver, Transport } from '@kaska/protocol'
 import type { ByteBudget } from '../transport/byte-budget.ts'
 import {
   defaultConfig,
@@ -40,6 +40,8 @@ export interface KafkaProtocolOptions {
 export interface KafkaProtocol {
   readonly name: 'kafka'
   readonly limits: KafkaLimits
+  /** What is served: the versions of each API, by its key. */
+  readonly versions: ReadonlyMap<number, kafka.VersionRange>
   /** How many connections there are. */
   readonly connections: number
   /** Does a connection that begins with this byte speak it? */
@@ -60,6 +62,7 @@ export function createKafkaProtocol(options: KafkaProtocolOptions): KafkaProtoco
 class Sessions implements KafkaProtocol {
   readonly name = 'kafka'
   readonly limits: KafkaLimits
+  readonly versions: ReadonlyMap<number, kafka.VersionRange>
   readonly #clock: Clock
   readonly #shared: SessionShared
   readonly #sessions = new Set<KafkaSession>()
@@ -72,6 +75,7 @@ class Sessions implements KafkaProtocol {
     this.limits = { ...defaultLimits(budget.total), ...options.limits }
     this.#clock = clock
     const all = [...handlers, ...(options.handlers ?? [])].sort((a, b) => a.key - b.key)
+    this.versions = new Map(all.map(({ key, versions }) => [key, versions]))
     const broker: KafkaBroker = {
       store,
       identity,

@@ -59,8 +59,10 @@ interface Slot {
 
 /** A request up to this length takes no memory worth counting when it is decoded. */
 const smallRequestBytes = 64 * 1024
-/** What a decoded request takes at most, in bytes for each of its own; appends are looked at apart. */
+/** What a decoded request takes at most, in bytes for each of its own; */
 const decodedBytesPerByte = 24
+/** or for each of its parts, where they can be counted before. */
+const decodedBytesPerPart = 400
 
 export class KafkaSession implements Receiver {
   readonly #shared: SessionShared
@@ -233,18 +235,19 @@ export class KafkaSession implements Receiver {
     this.#inFlight++
     this.#slots.push(slot)
     if (!isPipelined) this.#unpipelined++
-    const reserved = this.#admit(frame, handler)
-    const end = (response: unknown) => {
+    let reserved = 0
+    const letGo = () => {
       this.#inFlight--
       this.#intake.release(frame)
       this.#shared.broker.budget.release(reserved)
+    }
+    const end = (response: unknown) => {
+      letGo()
       if (this.#isClosed) runAll(slot.afterSent)
       else this.#answer(slot, header, handler, response)
     }
     const fail = (error: unknown) => {
-      this.#inFlight--
-      this.#intake.release(frame)
-      this.#shared.broker.budget.release(reserved)
+      letGo()
       runAll(slot.afterSent)
       this.#refuse(error)
     }
@@ -255,6 +258,7 @@ export class KafkaSession implements Receiver {
     let answer: unknown
     try {
       const { apiVersion } = header
+      reserved = this.#admit(frame, header, handler)
       const request = handler.request.read(reader, apiVersion)
       answer = handler.handle(this.#contextFor(header, slot), request, apiVersion)
     } catch (error) {
@@ -266,13 +270,18 @@ export class KafkaSession implements Receiver {
   }
 
   /** Reserves what the decoded request may take. Throws OverloadedError. */
-  #admit(frame: Chunks, handler: Handler | undefined): number {
+  #admit(frame: Chunks, header: kafka.RequestHeader, handler: Handler): number {
     const length = chunksLength(frame)
-    if (length <= smallRequestBytes || handler?.isPipelined === true) return 0
-    const bytes = length * decodedBytesPerByte
-    if (this.#shared.broker.budget.tryReserve(bytes)) return bytes
-    this.#inFlight--
-    this.#intake.release(frame)
+    if (length <= smallRequestBytes) return 0
+    let bytes = length * decodedBytesPerByte
+    if (handler.countParts !== undefined) {
+      const reader = new ChunkReader(frame)
+      kafka.readRequestHeader(reader)
+      bytes = handler.countParts(reader, header.apiVersion) * decodedBytesPerPart
+    }
+    const { budget } = this.#shared.broker
+    // Whoever asks for more than there is would get it all.
+    if (bytes <= budget.total / 2 && budget.tryReserve(bytes)) return bytes
     throw new OverloadedError(`the broker has no memory free for a request of ${length} bytes`)
   }
 
