@@ -130,15 +130,17 @@ export class LogSyncer {
     const segments = [...this.#unsynced]
     this.#unsynced.clear()
     this.#newest = undefined
-    const syncs = segments.map((segment) => this.#syncSegment(segment))
-    if (this.directoryUnsynced) syncs.push(disk.syncDirectory(this.#directory))
-    if (this.parentUnsynced) syncs.push(disk.syncDirectory(parentOf(this.#directory)))
+    const { directoryUnsynced, parentUnsynced } = this
     this.directoryUnsynced = false
     this.parentUnsynced = false
-    const results = await Promise.allSettled(syncs)
-    const failed = results.find((result) => result.status === 'rejected')
-    if (failed !== undefined) {
-      this.#log.syncFailed(failed.reason as Error)
+    try {
+      // One after the other: a place in the queue is one thread of the pool. What comes second finds
+      // its work done by the first on most file systems.
+      for (const segment of segments) await this.#syncSegment(segment)
+      if (directoryUnsynced) await disk.syncDirectory(this.#directory)
+      if (parentUnsynced) await disk.syncDirectory(parentOf(this.#directory))
+    } catch (error) {
+      this.#log.syncFailed(error as Error)
       return
     }
     if (this.#log.isOver) return
