@@ -1,5 +1,7 @@
 /** What is said: the engine's interface, its errors, the record batch, the native frames, Kafka's messages. */
 export * from './bytes.ts'
+export { expandLz4 } from './compression/lz4.ts'
+export { expandSnappy } from './compression/snappy.ts'
 export * from './compression.ts'
 export * from './crc32c.ts'
 export * from './engine.ts'

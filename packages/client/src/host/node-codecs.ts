@@ -1,12 +1,14 @@
 /**
- * The codecs that Node brings along: gzip and zstd. Each is bounded in what it may expand to, and
- * zlib is loaded when the first compressed batch comes in.
+ * The codecs of a client under Node: gzip and zstd, which Node brings along, snappy and lz4, which are
+ * ours. Each is bounded in what it may expand to, and zlib is loaded when the first batch needs it.
  */
 import { createRequire } from 'node:module'
 import {
   type Chunks,
   type Codec,
   type Codecs,
+  expandLz4,
+  expandSnappy,
   InvalidMessageError,
   joinChunks,
   noCodecs,
@@ -17,6 +19,12 @@ type Expand = (bytes: Uint8Array, options: { maxOutputLength: number }) => Uint8
 
 const gzip = 1
 const zstd = 4
+
+/** Those that are ours, by their types. */
+const pieceCodecs = new Map([
+  [2, expandSnappy],
+  [3, expandLz4],
+])
 
 /** Codecs for what this Node can expand; noCodecs' error for the others. */
 export function createNodeCodecs(): Codecs {
@@ -29,6 +37,13 @@ export function createNodeCodecs(): Codecs {
 }
 
 function load(compression: number): Codec {
+  const expandPieces = pieceCodecs.get(compression)
+  if (expandPieces !== undefined) {
+    return {
+      decompress: (records, bytesMax) =>
+        joinChunks([...expandPieces(joinChunks(records), bytesMax)]),
+    }
+  }
   if (compression !== gzip && compression !== zstd) return noCodecs(compression)
   const zlib = createRequire(import.meta.url)('node:zlib') as Zlib
   const expand: Expand = compression === gzip ? zlib.gunzipSync : zlib.zstdDecompressSync

@@ -1,13 +1,16 @@
 /**
- * The codecs that Node brings along: gzip and zstd. Each is bounded in what it may expand to, and
- * zlib is loaded when the first compressed batch needs it.
+ * The codecs of the broker: gzip and zstd, which Node brings along, snappy and lz4, which are ours. Each
+ * is bounded in what it may expand to, and zlib is loaded when the first batch needs it.
  */
 import { createRequire } from 'node:module'
 import { Readable } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
 import {
   type Chunks,
   type Codec,
   type Codecs,
+  expandLz4,
+  expandSnappy,
   InvalidMessageError,
   joinChunks,
   noCodecs,
@@ -19,6 +22,14 @@ type Expand = (bytes: Uint8Array, options: { maxOutputLength: number }) => Uint8
 const copyBytes = 64 * 1024
 const gzip = 1
 const zstd = 4
+/** What is expanded in this thread before others have a turn. */
+const sliceBytes = 1024 * 1024
+
+/** Those that are ours, by their types. */
+const pieceCodecs = new Map([
+  [2, expandSnappy],
+  [3, expandLz4],
+])
 
 /** Codecs for the compression types that this Node can expand; noCodecs' error for the others. */
 export function createCodecs(): Codecs {
@@ -44,6 +55,11 @@ async function* expandInPieces(
   records: Chunks,
   bytesMax: number,
 ): AsyncIterable<Uint8Array> {
+  const expand = pieceCodecs.get(compression)
+  if (expand !== undefined) {
+    yield* inSlices(expand(joinChunks(records), bytesMax))
+    return
+  }
   if (compression !== gzip && compression !== zstd) throw noCodecs(compression)
   const zlib = loadZlib()
   const stream = compression === gzip ? zlib.createGunzip() : zlib.createZstdDecompress()
@@ -63,6 +79,17 @@ async function* expandInPieces(
   }
 }
 
+async function* inSlices(pieces: Iterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  let bytes = 0
+  for (const piece of pieces) {
+    yield piece
+    bytes += piece.length
+    if (bytes < sliceBytes) continue
+    bytes = 0
+    await setImmediate()
+  }
+}
+
 /**
  * Another thread reads what is expanded, and may go on with it for a moment when nobody wants the rest
  * any more. The received buffers may be freed by then: so it gets copies, of a piece at a time.
@@ -76,6 +103,13 @@ function* copiesOf(records: Chunks): Iterable<Uint8Array> {
 }
 
 function loadCodec(compression: number): Codec {
+  const expandPieces = pieceCodecs.get(compression)
+  if (expandPieces !== undefined) {
+    return {
+      decompress: (records, bytesMax) =>
+        joinChunks([...expandPieces(joinChunks(records), bytesMax)]),
+    }
+  }
   if (compression !== gzip && compression !== zstd) return noCodecs(compression)
   const zlib = loadZlib()
   // Node 22.15 has zstd.
