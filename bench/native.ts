@@ -1,7 +1,7 @@
 /**
  * The native protocol against a bare sink and a bare echo (bench/sink.ts, bench/echo.ts), in one run on one
  * machine: interleaved and repeated, each server in a process of its own, all driven by one load
- * generator that sends frames which were encoded beforehand. The figures are medians.
+ * generator that sends frames which were encoded beforehand. The figures are medians, after a warm-up.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -9,6 +9,7 @@ import process from 'node:process'
 import { connect } from '@kaska/client'
 import {
   consumeFromKaska,
+  deleteTopic,
   megabytesPerSecond,
   type ProduceOptions,
   produceToKaska,
@@ -20,6 +21,8 @@ import { median, pairedRatio, quantile } from './lib/stats.ts'
 import type { Aim, Suite, SuiteOptions, SuiteResult, Table } from './lib/suite.ts'
 import { type SyncMode, startEcho, startKaska, startSink } from './lib/target.ts'
 
+const warmUpRounds = 4
+
 interface Load {
   readonly name: string
   readonly sync: SyncMode
@@ -29,7 +32,7 @@ interface Load {
 }
 
 function loads(isQuick: boolean): Load[] {
-  const scale = isQuick ? 0.25 : 1
+  const scale = isQuick ? 0.4 : 1
   const small = { messageBytes: 1024, batchMessages: 100, batches: 8000 * scale, window: 5 }
   const large = { messageBytes: 65_536, batchMessages: 1, batches: 16_000 * scale, window: 5 }
   const some = (options: ProduceOptions) => ({ ...options, batches: options.batches / 4 })
@@ -74,11 +77,25 @@ async function measureThroughput(options: SuiteOptions): Promise<SuiteResult> {
       sinks: { sync: [], pool: [] },
       peakBytes: [],
     }
-    for (let round = 1; round <= rounds; round++) {
-      options.say(`${load.name}: round ${round} of ${rounds}`)
-      for (const way of ['sync', 'pool'] as const)
-        measured.sinks[way].push(await runSink(load, way))
-      await runKaska(load, measured)
+    {
+      await using syncSink = await startSink('sync', load.sync)
+      await using poolSink = await startSink('pool', load.sync)
+      await using kaska = await startKaska({ sync: load.sync })
+      // The first rounds warm up: what they measure is how code is compiled.
+      for (let round = 1 - warmUpRounds; round <= rounds; round++) {
+        options.say(`${load.name}: round ${round} of ${rounds}`)
+        const sync = await produceToSink(syncSink, load.produce)
+        const pool = await produceToSink(poolSink, load.produce)
+        const produced = await produceToKaska(kaska, load.produce)
+        const consumed = await consumeFromKaska(kaska, load.produce.messageBytes, 2)
+        await deleteTopic(kaska)
+        if (round < 1) continue
+        measured.sinks.sync.push(sync)
+        measured.sinks.pool.push(pool)
+        measured.kaska.push(produced)
+        measured.consumed.push(consumed)
+      }
+      measured.peakBytes.push(kaska.memory().peakBytes)
     }
     const rate = (runs: readonly Throughput[]) => median(runs.map(megabytesPerSecond))
     const { sync, pool } = measured.sinks
@@ -152,26 +169,6 @@ async function measureThroughput(options: SuiteOptions): Promise<SuiteResult> {
   return { tables, aims }
 }
 
-async function runSink(load: Load, way: 'sync' | 'pool'): Promise<Throughput> {
-  await using sink = await startSink(way, load.sync)
-  await produceToSink(sink, warmUp(load.produce))
-  return await produceToSink(sink, load.produce)
-}
-
-async function runKaska(load: Load, measured: Measured): Promise<void> {
-  await using kaska = await startKaska({ sync: load.sync })
-  const { messageBytes } = load.produce
-  await produceToKaska(kaska, warmUp(load.produce), 'warm-up')
-  await consumeFromKaska(kaska, messageBytes, 2, 'warm-up')
-  measured.kaska.push(await produceToKaska(kaska, load.produce))
-  measured.consumed.push(await consumeFromKaska(kaska, messageBytes, 2))
-  measured.peakBytes.push(kaska.memory().peakBytes)
-}
-
-function warmUp(options: ProduceOptions): ProduceOptions {
-  return { ...options, batches: Math.ceil(options.batches / 10) }
-}
-
 function costsOf(runs: readonly Throughput[]): string[] {
   const perGigabyte = runs.map(({ cpuSeconds, valueBytes }) => cpuSeconds / (valueBytes / 1e9))
   const perMillion = runs.map(({ cpuSeconds, messages }) => cpuSeconds / (messages / 1e6))
@@ -180,7 +177,9 @@ function costsOf(runs: readonly Throughput[]): string[] {
 
 function overhead(runs: readonly Throughput[]): string {
   return median(
-    runs.map(({ wireBytes, valueBytes, messages }) => (wireBytes - valueBytes) / messages),
+    runs.map(({ wireBytes, wireMessages, messages, valueBytes }) => {
+      return wireBytes / wireMessages - valueBytes / messages
+    }),
   ).toFixed(1)
 }
 

@@ -7,9 +7,10 @@
  *
  * sync: `writeSync`, in the event loop; pool: `writev` through the thread pool, gathered while one is
  * under way. With `--sync always` it answers after an fdatasync, one at a time, each covering all that
- * was written before it. Prints its port when it listens.
+ * was written before it. When its last connection ends it empties the file, so that a long
+ * measurement is not one of the disk. Prints its port when it listens.
  */
-import { fdatasync, openSync, writeSync, writev } from 'node:fs'
+import { fdatasync, ftruncateSync, openSync, writeSync, writev } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
@@ -28,6 +29,7 @@ interface Sender {
   taken: number
 }
 
+let connections = 0
 let position = 0
 let waiting: { sender: Sender; chunk: Uint8Array }[] = []
 let isWriting = false
@@ -94,6 +96,13 @@ function acknowledge(sender: Sender, taken = sender.taken): void {
 
 const server = createServer({ noDelay: true }, (socket) => {
   const sender: Sender = { socket, taken: 0 }
+  connections++
+  socket.on('close', () => {
+    connections--
+    if (connections > 0 || isWriting || isSyncing) return
+    ftruncateSync(file, 0)
+    position = 0
+  })
   socket.on('data', (chunk) => take(sender, chunk as Uint8Array))
   socket.on('error', () => socket.destroy())
 })

@@ -1,6 +1,6 @@
 /** The loads: producing with a window, consuming, and one request at a time. */
 import type { Socket } from 'node:net'
-import { type Chunks, chunksLength, joinChunks, native } from '@kaska/protocol'
+import { type Chunks, chunksLength, joinChunks, native, topicNameOf } from '@kaska/protocol'
 import { batchOf, openSocket, RawConnection, writeChunks } from './raw-connection.ts'
 import type { Target } from './target.ts'
 
@@ -16,8 +16,10 @@ export interface Throughput {
   readonly seconds: number
   readonly messages: number
   readonly valueBytes: number
-  /** What passed on the socket, both ways. */
+  /** What passed on the socket, both ways; */
   readonly wireBytes: number
+  /** ...and how many messages that was, some of them perhaps twice. */
+  readonly wireMessages: number
   /** CPU time of the server. */
   readonly cpuSeconds: number
 }
@@ -68,6 +70,7 @@ export async function produceToKaska(
     messages: batches * options.batchMessages,
     valueBytes: batches * options.batchMessages * options.messageBytes,
     wireBytes: connection.sentBytes + connection.receivedBytes - bytesBefore,
+    wireMessages: batches * options.batchMessages,
     cpuSeconds: kaska.cpuSeconds() - cpuBefore,
   }
 }
@@ -107,6 +110,7 @@ export async function produceToSink(sink: Target, options: ProduceOptions): Prom
     messages: batches * options.batchMessages,
     valueBytes: batches * options.batchMessages * options.messageBytes,
     wireBytes: batches * frameBytes + answerBytes,
+    wireMessages: batches * options.batchMessages,
     cpuSeconds,
   }
 }
@@ -149,13 +153,23 @@ export async function consumeFromKaska(
   )
   const seconds = (performance.now() - started) / 1000
   const cpuSeconds = kaska.cpuSeconds() - cpuBefore
-  const messages = counts.reduce((sum, count) => sum + count, 0)
+  const messages = counts.reduce((sum, { wanted }) => sum + wanted, 0)
+  const wireMessages = counts.reduce((sum, { received }) => sum + received, 0)
   const wireBytes = readers.reduce(
     (sum, reader) => sum + reader.sentBytes + reader.receivedBytes,
     0,
   )
   for (const reader of readers) await reader[Symbol.asyncDispose]()
-  return { seconds, messages, valueBytes: messages * valueBytesEach, wireBytes, cpuSeconds }
+  const valueBytes = messages * valueBytesEach
+  return { seconds, messages, valueBytes, wireBytes, wireMessages, cpuSeconds }
+}
+
+/** Deletes what was sent, so that the next run is not one of a full disk. */
+export async function deleteTopic(kaska: Target, topic = topicName): Promise<void> {
+  await using connection = await RawConnection.open(kaska.port)
+  await connection.request(native.operation.deleteTopic, (writer) =>
+    native.writeTopicName(writer, topicNameOf(topic)),
+  )
 }
 
 async function consumeRange(
@@ -163,9 +177,9 @@ async function consumeRange(
   ref: number,
   from: number,
   end: number,
-): Promise<number> {
+): Promise<{ wanted: number; received: number }> {
   let offset = from
-  let messages = 0
+  let received = 0
   while (offset < end) {
     const parts = [{ ref, partition: 0, offset }]
     const answer = await reader.request(native.operation.poll, (writer) =>
@@ -174,12 +188,11 @@ async function consumeRange(
     const { batches, failures } = native.readPollResponse(answer)
     if (failures[0] !== undefined) throw failures[0].error
     for (const batch of batches) {
-      const next = batch.baseOffset + batch.lastOffsetDelta + 1
-      messages += Math.min(next, end) - Math.max(batch.baseOffset, offset)
-      offset = next
+      received += batch.recordCount
+      offset = batch.baseOffset + batch.lastOffsetDelta + 1
     }
   }
-  return messages
+  return { wanted: end - from, received }
 }
 
 /** The times of round trips, in microseconds: one frame, and then its answer, over and over. */
