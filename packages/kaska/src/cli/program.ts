@@ -10,7 +10,15 @@ import { addClientCommands, brokerOption } from './client-commands.ts'
 import { configFileOption, withSettings } from './command-action.ts'
 import { UsageError } from './failure.ts'
 import { Setting } from './settings.ts'
-import { readBoolean, readBytes, readChoice, readPort, readText, readTopicSpec } from './values.ts'
+import {
+  readBoolean,
+  readBytes,
+  readChoice,
+  readEndpoint,
+  readPort,
+  readText,
+  readTopicSpec,
+} from './values.ts'
 
 /** All commands. Output goes to the terminal, and a mistake is thrown as a CommanderError. */
 export function createProgram(terminal: Terminal, version: string): Command {
@@ -67,6 +75,13 @@ function addServe(program: Command, terminal: Terminal, version: string): void {
         environment: 'KASKA_HOST',
         read: readText,
       }).default('127.0.0.1'),
+    )
+    .addOption(
+      new Setting(
+        '--advertise <host:port>',
+        'the address that Kafka clients are told; the one that they came to unless said',
+        { environment: 'KASKA_ADVERTISE', read: readEndpoint },
+      ),
     )
     .addOption(
       new Setting('--data <directory>', 'where the messages are kept', {

@@ -7,6 +7,7 @@ import {
   readBrokerUrl,
   readBytes,
   readChoice,
+  readEndpoint,
   readPair,
   readPartitions,
   readPort,
@@ -72,6 +73,24 @@ test('addresses', () => {
   }
   for (const [text, url] of Object.entries(cases)) assert.equal(readBrokerUrl(text, '-'), url)
   refuses(readBrokerUrl, '', ':1', 'a:b', 'a:1:2', '::1', 'a b', 'box:99999', 'http://[')
+})
+
+test('an address to advertise', () => {
+  const parse = (text: string) => readEndpoint(text, '-')
+  assert.deepEqual(parse('box.local:1234'), { host: 'box.local', port: 1234 })
+  assert.deepEqual(parse('[::1]:7'), { host: '::1', port: 7 })
+  refuses(
+    readEndpoint,
+    '',
+    'box',
+    ':1',
+    'box:0',
+    'box:99999',
+    '::1',
+    '::1:7',
+    'a b:1',
+    'http://a:1',
+  )
 })
 
 test('the broker: as given, by BROKER_HOST and BROKER_PORT, else on this machine', () => {

@@ -139,3 +139,12 @@ export function brokerUrl(
     'BROKER_HOST',
   )
 }
+
+/** `host:port`, an IPv6 address in brackets. */
+export function readEndpoint(text: string, what: string): { host: string; port: number } {
+  const [, host = '', port = ''] = /^(\[[0-9a-fA-F:.]+\]|[^\s:/[\]]+):(\d{1,5})$/.exec(text) ?? []
+  if (host === '' || !(Number(port) >= 1 && Number(port) <= 65_535)) {
+    throw new UsageError(`${what} is host:port, not '${text}'`)
+  }
+  return { host: host.replace(/^\[|\]$/g, ''), port: Number(port) }
+}

@@ -8,6 +8,7 @@ import type { TopicSpec } from '../values.ts'
 interface ServeOptions {
   readonly port: number
   readonly host: string
+  readonly advertise?: { readonly host: string; readonly port: number }
   readonly data: string
   readonly memory?: boolean
   readonly sync: 'always' | 'os'
@@ -32,7 +33,12 @@ export async function serve(command: Command, terminal: Terminal, version: strin
     report: (line) => terminal.say(oneLine(line)),
   })
   try {
-    const { url } = await broker.listen({ host: options.host, port: options.port })
+    const { host, port, advertise } = options
+    const { url } = await broker.listen({
+      host,
+      port,
+      ...(advertise === undefined ? {} : { advertise }),
+    })
     const place = isInMemory ? 'data in memory' : `data ${options.data}, sync ${options.sync}`
     const ms = Math.round(terminal.uptimeMs)
     terminal.output.text(`kaska ${version} ready on ${url}, ${place} (${ms} ms)\n`)
