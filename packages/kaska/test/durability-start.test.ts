@@ -23,7 +23,7 @@ const writtenCount = 20
 
 /** A directory with many topics, of which some were written when the process was killed. */
 async function killedDirectory(data: string): Promise<void> {
-  const script = path.join(import.meta.dirname, 'many-topics.ts')
+  const script = path.join(import.meta.dirname, 'written-topics.ts')
   const argv = ['--conditions=source', script, data, String(topicCount), String(writtenCount)]
   const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] })
   await said(child, 'stdout', /written/)

@@ -1,34 +1,58 @@
-/**
- * A process for durability-start.test.ts: makes many topics in a directory, writes to some of them, says
- * so, and waits to be killed.
- *
- *     node many-topics.ts DIRECTORY TOPICS WRITTEN
- */
+/** A process that creates many topics, and tells what they take: see contract-10-limits.test.ts. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import process from 'node:process'
 import { topicNameOf } from '@kaska/protocol'
-import { createBroker } from '../src/broker.ts'
-import { batchOf, context } from './batches.ts'
+import { type Broker, createBroker } from '../src/broker.ts'
+import { context } from './batches.ts'
 
-const [data = '', topics = '', written = ''] = process.argv.slice(2)
-const broker = await createBroker({ data, sync: 'os' })
-const ids: string[] = []
-for (let created = 0; created < Number(topics); ) {
-  const count = Math.min(1000, Number(topics) - created)
-  const names = Array.from({ length: count }, (_, index) => `topic-${created + index}`)
-  const create = (name: string) =>
-    broker.engine.createTopic(
-      { name: topicNameOf(name), partitions: 1, config: new Map() },
-      context,
-    )
-  for (const { id } of await Promise.all(names.map(create))) ids.push(id)
-  created += count
+/** What it sends to the process that started it. */
+export interface ManyTopics {
+  /** Memory of each topic when it was created, and after a restart. */
+  readonly createdBytes: number
+  readonly startedBytes: number
+  readonly createMs: number
+  readonly startMs: number
 }
-const step = Math.floor(ids.length / Number(written))
-for (let index = 0; index < Number(written); index++) {
-  const topic = ids[index * step] ?? ''
-  const part = { topic, partition: 0, baseSequence: -1, batch: batchOf([`message of ${topic}`]) }
-  const [result] = await broker.engine.send({ producer: undefined, parts: [part] }, context)
-  if (result?.error !== undefined) throw result.error
+
+const topicCount = Number(process.argv[2])
+
+function bytesInUse(): number {
+  const { gc } = globalThis as { gc?: () => void }
+  for (let run = 0; run < 3; run++) gc?.()
+  const { heapUsed, external } = process.memoryUsage()
+  return heapUsed + external
 }
-process.stdout.write('written\n')
-setInterval(() => {}, 1000)
+
+async function createTopics({ engine }: Broker): Promise<void> {
+  const atOnce = 1000
+  for (let start = 0; start < topicCount; start += atOnce) {
+    const created = Array.from({ length: atOnce }, (_, index) => {
+      const name = topicNameOf(`a topic of some name ${start + index}`)
+      return engine.createTopic({ name, partitions: 1, config: new Map() }, context)
+    })
+    await Promise.all(created)
+  }
+}
+
+const directory = await mkdtemp(path.join(tmpdir(), 'kaska-topics-'))
+try {
+  let broker = await createBroker({ data: directory })
+  const before = bytesInUse()
+  let started = performance.now()
+  await createTopics(broker)
+  const createMs = Math.round(performance.now() - started)
+  const createdBytes = Math.round((bytesInUse() - before) / topicCount)
+  await broker.close()
+
+  started = performance.now()
+  broker = await createBroker({ data: directory })
+  const startMs = Math.round(performance.now() - started)
+  const startedBytes = Math.round((bytesInUse() - before) / topicCount)
+  await broker.close()
+  const result: ManyTopics = { createdBytes, startedBytes, createMs, startMs }
+  process.send?.(result)
+} finally {
+  await rm(directory, { recursive: true, force: true })
+}
