@@ -64,6 +64,8 @@ const relativeOffsetMax = 2 ** 31 - 1
 const segmentBytesLimit = 2 ** 31 - 1
 /** A gathered write that is larger is split, so that nobody waits long for his part. */
 const writeBytesMax = 4 * 1024 * 1024
+/** So much is written before the turn is over. */
+const gatherBytes = 256 * 1024
 /** After so many bytes a checkpoint is due, so that a start never has to check much more. */
 const checkpointBytes = 256 * 1024 * 1024
 const done = Promise.resolve()
@@ -90,6 +92,8 @@ export class LogWriter implements SyncedLog {
   writtenEnd: number
   /** Is a write under way, or about to begin? */
   isWriting = false
+  /** Bytes that wait for the end of this turn; -1 while none do. */
+  #gatheredBytes = -1
   readonly #syncer: LogSyncer
   readonly #pending = new AppendQueue<Pending>()
   readonly #acknowledgements = new Acknowledgements()
@@ -321,11 +325,7 @@ export class LogWriter implements SyncedLog {
       producerBefore,
     })
     const acknowledged = this.#acknowledgements.add(lastOffset + 1)
-    if (!this.isWriting) {
-      // In a microtask: what the same turn of the event loop appends joins the write.
-      this.isWriting = true
-      void this.#shared.clock.yield().then(() => this.#pump())
-    }
+    this.#gather(length)
     return {
       baseOffset: offset,
       appendTimestamp: isStamped ? now : undefined,
@@ -357,6 +357,28 @@ export class LogWriter implements SyncedLog {
     this.segments.push(next)
     this.#next = beginningOf(this.#next, next)
     return next
+  }
+
+  /**
+   * What the same turn of the event loop appends joins one write: a write costs by the call, and a large
+   * one costs the operating system less a byte. But not without end, so that the disk works while the
+   * rest still comes in.
+   */
+  #gather(bytes: number): void {
+    if (!this.isWriting) {
+      this.isWriting = true
+      this.#gatheredBytes = 0
+      void this.#shared.clock.yield().then(() => this.#endGathering())
+    }
+    if (this.#gatheredBytes < 0) return
+    this.#gatheredBytes += bytes
+    if (this.#gatheredBytes >= gatherBytes) this.#endGathering()
+  }
+
+  #endGathering(): void {
+    if (this.#gatheredBytes < 0) return
+    this.#gatheredBytes = -1
+    this.#pump()
   }
 
   /** Writes what is pending, at once as far as the disk allows. */
