@@ -60,10 +60,13 @@ export const suite: Suite = {
             note: `Topics created a second, 100 requests under way: ${perSecond}.`,
           },
         ],
-        aims: [
-          { name: 'an idle connection', value: perConnection, unit: 'KiB', atMost: 32 },
-          { name: 'an idle topic', value: perTopic, unit: 'bytes', atMost: 1500 },
-        ],
+        // Few of them show what a process takes that does anything at all, and not what they take.
+        aims: isQuick
+          ? []
+          : [
+              { name: 'an idle connection', value: perConnection, unit: 'KiB', atMost: 32 },
+              { name: 'an idle topic', value: perTopic, unit: 'bytes', atMost: 1500 },
+            ],
       }
     } finally {
       rmSync(directory, { recursive: true, force: true })
