@@ -5,7 +5,7 @@ import type { SeededRandom } from './seeded-random.ts'
 import type { SimulatedBroker } from './simulated-broker.ts'
 import type { SimulatedDisk } from './simulated-disk.ts'
 import type { NetworkBehaviour, SimulatedNetwork } from './simulated-network.ts'
-import type { DiskBehaviour } from './simulated-process.ts'
+import type { DiskBehaviour, DiskOperation } from './simulated-process.ts'
 
 /** How the network and the disk are when nothing is wrong. */
 export const soundNetwork: NetworkBehaviour = {
@@ -22,7 +22,23 @@ export const soundDisk: DiskBehaviour = {
   writeAtOnce: 0.5,
   failingSyncs: 0,
   failure: 0,
+  lastOperation: undefined,
 }
+
+/** The rare ones are where a process has much to lose. */
+const lastOperations: readonly DiskOperation[] = [
+  'open',
+  'rename',
+  'rename',
+  'remove',
+  'remove',
+  'truncate',
+  'make directory',
+  'sync directory',
+  'sync',
+  'write',
+  'read',
+]
 
 export interface NemesisOptions {
   readonly plan: Plan
@@ -69,10 +85,8 @@ export class Nemesis {
     const { broker, disk, diskBehaviour, log, network } = this.#options
     log('heal')
     Object.assign(network.behaviour, soundNetwork)
-
     Object.assign(diskBehaviour, soundDisk)
     disk.bytesMax = Number.POSITIVE_INFINITY
-
     if (!broker.isRunning) await broker.start()
   }
 
@@ -82,6 +96,14 @@ export class Nemesis {
       case 'kill':
         broker.kill()
         return this.#restart()
+      case 'lastOperation':
+        diskBehaviour.lastOperation = random.pick(lastOperations)
+        // What has not come by then comes at the stop, or at the next start.
+        for (let count = 0; count < 50 && broker.isRunning; count++) await clock.sleep(20)
+        if (broker.isRunning) await broker.stop()
+        await this.#restart()
+        diskBehaviour.lastOperation = undefined
+        return
       case 'powerCut':
         broker.powerCut()
         return this.#restart()
@@ -128,7 +150,7 @@ export class Nemesis {
     const { broker, clock, log, random } = this.#options
     await clock.sleep(random.spread(0, 2000))
     // A start may be killed as well.
-    await broker.start()
+    while (!(await broker.start())) log('killed while it started')
     log('restarted')
   }
 

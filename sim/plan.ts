@@ -17,6 +17,7 @@ export interface PlannedTopic {
 /** How often each thing goes wrong, in relation to each other; 0 never. */
 export interface Troubles {
   readonly kill: number
+  readonly lastOperation: number
   readonly powerCut: number
   readonly stop: number
   readonly breakConnections: number
@@ -74,6 +75,7 @@ export function planOf(seed: number, random: SeededRandom): Plan {
   const isMixed = random.chance(0.6)
   const kinds = [
     'kill',
+    'lastOperation',
     'powerCut',
     'breakConnections',
     'badNetwork',
@@ -102,6 +104,7 @@ export function planOf(seed: number, random: SeededRandom): Plan {
     nameLength: random.chance(0.2) ? 16_000 : 0,
     troubles: {
       kill: weight('kill', 3),
+      lastOperation: weight('lastOperation', 3),
       powerCut: sync === 'always' ? weight('powerCut', 3) : 0,
       stop: weight('stop', 1),
       breakConnections: weight('breakConnections', 3),

@@ -55,6 +55,7 @@ interface Running {
 export class SimulatedBroker {
   readonly #options: SimulatedBrokerOptions
   #running: Running | undefined
+  #starting: SimulatedProcess | undefined
   #starts = 0
 
   constructor(options: SimulatedBrokerOptions) {
@@ -69,14 +70,21 @@ export class SimulatedBroker {
     return this.#starts
   }
 
-  /** Rejects when the broker cannot be started: on a sound disk it always can. */
-  async start(): Promise<void> {
-    assert(this.#running === undefined, 'the broker runs')
+  /**
+   * Resolves with whether it runs: it may be killed while it starts. Rejects when the broker cannot be
+   * started: on a sound disk it always can.
+   */
+  async start(): Promise<boolean> {
+    assert(this.#running === undefined && this.#starting === undefined, 'the broker runs')
     const { clock, disk, diskBehaviour, network, random, report, sync } = this.#options
     const process = new SimulatedProcess(`broker ${++this.#starts}`)
     const ownRandom = random.fork(process.name)
     const ownClock = new ProcessClock(clock, process)
-    const broker = await createBroker({
+    this.#starting = process
+    const killed = new Promise<undefined>((resolve) => {
+      process.onKill(() => resolve(undefined))
+    })
+    const created = createBroker({
       disk: new ProcessDisk({
         disk,
         clock,
@@ -84,6 +92,10 @@ export class SimulatedBroker {
         process,
         behaviour: diskBehaviour,
         operationsMax: diskOperationsMax,
+        kill: () => {
+          if (sync === 'always' && ownRandom.chance(0.5)) this.powerCut()
+          else this.kill()
+        },
       }),
       sync,
       memoryBytesMax: 16 * 1024 * 1024,
@@ -95,6 +107,13 @@ export class SimulatedBroker {
         if (process.isAlive) report(line)
       },
     })
+    let broker: Broker | undefined
+    try {
+      broker = await Promise.race([created, killed])
+    } finally {
+      this.#starting = undefined
+    }
+    if (broker === undefined) return false
     const { traceSend } = this.#options
     const { engine } = broker
     const protocol = createNativeProtocol({
@@ -108,36 +127,34 @@ export class SimulatedBroker {
     })
     this.#running = { process, broker, protocol }
     network.listen((transport) => protocol.accept(transport))
+    return true
   }
 
-  /** The process ends as on SIGTERM. */
+  /** The process ends as on SIGTERM; it may be killed meanwhile. */
   async stop(): Promise<void> {
-    const { broker, process, protocol } = this.#take()
+    const running = this.#running
+    assert(running !== undefined, 'the broker does not run')
+    const { broker, process, protocol } = running
     this.#options.network.stopListening()
-    await protocol.close()
-    await broker.close()
-    this.#options.network.refuse()
-    process.kill()
+    const killed = new Promise<void>((resolve) => {
+      process.onKill(resolve)
+    })
+    await Promise.race([protocol.close().then(() => broker.close()), killed])
+    this.kill()
   }
 
-  /** The process ends as on SIGKILL. */
+  /** The process, whether it runs or is being started or stopped, ends as on SIGKILL. */
   kill(): void {
-    const { process } = this.#take()
+    const process = this.#running?.process ?? this.#starting
+    this.#running = undefined
     this.#options.network.refuse()
-    process.kill()
+    process?.kill()
   }
 
   /** The machine loses its power: what was not synced is kept, lost or torn. */
   powerCut(): void {
     this.kill()
     this.#options.disk.crash()
-  }
-
-  #take(): Running {
-    const running = this.#running
-    assert(running !== undefined, 'the broker does not run')
-    this.#running = undefined
-    return running
   }
 }
 

@@ -82,7 +82,21 @@ export interface DiskBehaviour {
   failingSyncs: number
   /** How often an operation fails for good: a disk that is dying. */
   failure: number
+  /** The next operation of this kind is the process's last one: done, or not. */
+  lastOperation: DiskOperation | undefined
 }
+
+/** What can be the last thing that a process did. */
+export type DiskOperation =
+  | 'open'
+  | 'rename'
+  | 'remove'
+  | 'truncate'
+  | 'make directory'
+  | 'sync directory'
+  | 'sync'
+  | 'write'
+  | 'read'
 
 /** A process's view of a disk: takes its time, and dies with the process. */
 export class ProcessDisk implements Disk {
@@ -94,6 +108,7 @@ export class ProcessDisk implements Disk {
   /** Operations since the process began: a bound on them turns a spin into a failure. */
   operations = 0
   readonly #operationsMax: number
+  readonly #kill: () => void
 
   constructor(options: {
     disk: Disk
@@ -102,6 +117,8 @@ export class ProcessDisk implements Disk {
     process: SimulatedProcess
     behaviour: DiskBehaviour
     operationsMax: number
+    /** Kills the process, or cuts its power. */
+    kill: () => void
   }) {
     this.#disk = options.disk
     this.#clock = options.clock
@@ -109,6 +126,7 @@ export class ProcessDisk implements Disk {
     this.#process = options.process
     this.#behaviour = options.behaviour
     this.#operationsMax = options.operationsMax
+    this.#kill = options.kill
   }
 
   get bootId(): string | undefined {
@@ -120,45 +138,54 @@ export class ProcessDisk implements Disk {
   }
 
   async open(path: string, options?: { create?: boolean }): Promise<DiskFile> {
-    const file = await this.delayed(() => this.#disk.open(path, options))
+    const file = await this.delayed('open', () => this.#disk.open(path, options))
     return new ProcessFile(file, this)
   }
 
   list(path: string): Promise<DiskEntry[]> {
-    return this.delayed(() => this.#disk.list(path))
+    return this.delayed('read', () => this.#disk.list(path))
   }
 
   makeDirectory(path: string): Promise<void> {
-    return this.delayed(() => this.#disk.makeDirectory(path))
+    return this.delayed('make directory', () => this.#disk.makeDirectory(path))
   }
 
   rename(from: string, to: string): Promise<void> {
-    return this.delayed(() => this.#disk.rename(from, to))
+    return this.delayed('rename', () => this.#disk.rename(from, to))
   }
 
   remove(path: string): Promise<void> {
-    return this.delayed(() => this.#disk.remove(path))
+    return this.delayed('remove', () => this.#disk.remove(path))
   }
 
   syncDirectory(path: string): Promise<void> {
-    return this.delayed(() => this.#disk.syncDirectory(path))
+    return this.delayed('sync directory', () => this.#disk.syncDirectory(path))
   }
 
   freeBytes(): Promise<number> {
-    return this.delayed(() => this.#disk.freeBytes())
+    return this.delayed('read', () => this.#disk.freeBytes())
   }
 
   async lock(): Promise<{ release(): Promise<void> }> {
-    const lock = await this.delayed(() => this.#disk.lock())
-    // It dies with its process.
-    this.#process.onKill(() => void lock.release())
-    return { release: () => this.delayed(() => lock.release()) }
+    const lock = await this.delayed('open', async () => {
+      const taken = await this.#disk.lock()
+      // It dies with its process.
+      this.#process.onKill(() => void taken.release())
+      return taken
+    })
+    return { release: () => this.delayed('read', () => lock.release()) }
   }
 
   /** Runs an operation somewhere within the time that it takes. */
-  async delayed<T>(operation: () => Promise<T>, msMax?: number): Promise<T> {
+  async delayed<T>(
+    kind: DiskOperation,
+    operation: () => Promise<T>,
+    msMax: number = this.#behaviour.operationMsMax,
+  ): Promise<T> {
     this.#count()
-    await this.#pause(msMax ?? this.#behaviour.operationMsMax)
+    await this.#pause(msMax)
+    const isLast = this.#isLast(kind)
+    if (isLast && this.#random.chance(0.5)) return this.#end()
     if (this.#random.chance(this.#behaviour.failure)) {
       throw new DiskError('failed', 'simulated: the disk does not answer')
     }
@@ -166,8 +193,23 @@ export class ProcessDisk implements Disk {
     result.catch(() => {
       // Handled below, unless the process is killed before.
     })
-    await this.#pause(msMax ?? this.#behaviour.operationMsMax)
+    if (isLast) {
+      await result.catch(() => {})
+      return this.#end()
+    }
+    await this.#pause(msMax)
     return result
+  }
+
+  #isLast(kind: DiskOperation): boolean {
+    if (this.#behaviour.lastOperation !== kind) return false
+    this.#behaviour.lastOperation = undefined
+    return true
+  }
+
+  #end(): Promise<never> {
+    this.#kill()
+    return never()
   }
 
   write(file: DiskFile, position: number, chunks: Chunks): Promise<void> | undefined {
@@ -180,11 +222,11 @@ export class ProcessDisk implements Disk {
   sync(file: DiskFile): Promise<void> {
     if (this.#behaviour.failingSyncs > 0) {
       this.#behaviour.failingSyncs--
-      return this.delayed(() => {
+      return this.delayed('sync', () => {
         return Promise.reject(new DiskError('failed', `simulated: ${file.path} cannot be synced`))
       })
     }
-    return this.delayed(() => file.sync(), this.#behaviour.syncMsMax)
+    return this.delayed('sync', () => file.sync(), this.#behaviour.syncMsMax)
   }
 
   async #writeLater(file: DiskFile, position: number, chunks: Chunks): Promise<void> {
@@ -195,6 +237,7 @@ export class ProcessDisk implements Disk {
       done?.catch(() => {})
     })
     await this.#pause(this.#behaviour.operationMsMax)
+    if (this.#isLast('write')) return this.#end()
     callOff()
     const written = file.write(position, chunks)
     written?.catch(() => {})
@@ -231,11 +274,11 @@ class ProcessFile implements DiskFile {
   }
 
   size(): Promise<number> {
-    return this.#disk.delayed(() => this.#file.size())
+    return this.#disk.delayed('read', () => this.#file.size())
   }
 
   read(position: number, into: Uint8Array): Promise<number> {
-    return this.#disk.delayed(() => this.#file.read(position, into))
+    return this.#disk.delayed('read', () => this.#file.read(position, into))
   }
 
   write(position: number, chunks: Chunks): Promise<void> | undefined {
@@ -247,11 +290,11 @@ class ProcessFile implements DiskFile {
   }
 
   truncate(length: number): Promise<void> {
-    return this.#disk.delayed(() => this.#file.truncate(length))
+    return this.#disk.delayed('truncate', () => this.#file.truncate(length))
   }
 
   close(): Promise<void> {
-    return this.#disk.delayed(() => this.#file.close())
+    return this.#disk.delayed('read', () => this.#file.close())
   }
 }
 

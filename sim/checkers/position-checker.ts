@@ -32,6 +32,11 @@ export class PositionChecker {
     this.seen++
   }
 
+  /** Is this where the consumer stands, as far as was seen? */
+  isAt(topic: string, partition: number, position: number): boolean {
+    return this.#positions.get(`${topic}/${partition}`) === position
+  }
+
   /** What the client library says, where nothing happened since. */
   stands(topic: string, partition: number, position: number): void {
     const expected = this.#positions.get(`${topic}/${partition}`)

@@ -2,7 +2,7 @@
  * A consumer: subscribes, polls, seeks back now and then, commits as it goes, and now and then begins
  * anew at what it committed, as after a restart of its own.
  */
-import type { Client } from '@kaska/client'
+import type { Client, Message } from '@kaska/client'
 import type { CommitChecker } from '../checkers/commit-checker.ts'
 import type { MessageChecker } from '../checkers/message-checker.ts'
 import { PositionChecker } from '../checkers/position-checker.ts'
@@ -71,7 +71,10 @@ export class Consumer {
     await this.#begin(client)
     for (let count = 0; count < polls && !isOver(); count++) {
       try {
-        await this.#poll(client)
+        const way = random.between(1, 50)
+        if (way === 1) await this.#stream(client)
+        else if (way === 2) await this.#seekWhilePolling(client)
+        else await this.#poll(client)
         if (random.chance(0.02)) this.#seekBack(client)
         if (random.chance(0.05)) await this.#commit(client)
         if (random.chance(0.02)) await this.#readCommit(client)
@@ -99,12 +102,53 @@ export class Consumer {
   }
 
   async #poll(client: Client): Promise<void> {
-    const { messages, pollMs, random } = this.#options
-    const message = await client.poll({ timeoutMs: random.pick(pollMs) })
+    const { pollMs, random } = this.#options
+    this.#take(client, await client.poll({ timeoutMs: random.pick(pollMs) }))
+  }
+
+  /** Reads ahead for a while. */
+  async #stream(client: Client): Promise<void> {
+    const { clock, isOver, random } = this.#options
+    const stop = new AbortController()
+    const stopped = clock.sleep(random.between(1, 500)).then(() => stop.abort())
+    let left = random.spread(1, 300)
+    try {
+      for await (const message of client.messages({ signal: stop.signal })) {
+        this.#take(client, message)
+        if (--left === 0 || isOver()) break
+        if (random.chance(0.05)) await clock.sleep(random.between(0, 20))
+      }
+    } catch (error) {
+      if (!stop.signal.aborted) throw error
+    }
+    await stopped
+  }
+
+  /** What was asked for before the move must not come after it. */
+  async #seekWhilePolling(client: Client): Promise<void> {
+    const { clock, random } = this.#options
+    const polling = client.poll({ timeoutMs: 500 })
+    const settled = polling.then(
+      () => {},
+      () => {},
+    )
+    await Promise.race([settled, clock.sleep(random.between(0, 20))])
+    // If it has been handed a message by now, its position has moved on: then there is nothing to see.
+    const partitions = this.#topics.flatMap(({ name, partitions: count }) =>
+      Array.from({ length: count }, (_, partition) => ({ name, partition })),
+    )
+    const isUntouched = partitions.every(({ name, partition }) =>
+      this.#positions.isAt(name, partition, client.position(name, partition)),
+    )
+    if (isUntouched) this.#seekBack(client)
+    this.#take(client, await polling)
+  }
+
+  #take(client: Client, message: Message | undefined): void {
     if (message === undefined) return
     const { topic, partition, offset, value } = message
     this.#positions.handedOut(topic, partition, offset, client.position(topic, partition))
-    messages.seen({ topic, partition, offset }, value ?? new Uint8Array(0))
+    this.#options.messages.seen({ topic, partition, offset }, value ?? new Uint8Array(0))
   }
 
   #seekBack(client: Client): void {
