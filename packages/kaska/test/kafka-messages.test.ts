@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Chunks, kafka, noTopicId, topicNameOf } from '@kaska/protocol'
+import { MemoryDisk } from '../src/log/memory-disk.ts'
 import { batchOf, context } from './batches.ts'
 import {
   dialKafka,
@@ -390,4 +391,71 @@ test('DescribeCluster and DescribeTopicPartitions', async () => {
     topics.map((row: { errorCode: number }) => row.errorCode),
     [errorCode.UNKNOWN_TOPIC_OR_PARTITION, errorCode.INVALID_TOPIC_EXCEPTION],
   )
+})
+
+test('after a restart: the old leader epoch is fenced, and a reader learns where the log parts', async () => {
+  const disk = new MemoryDisk()
+  let topic: Target
+  {
+    await using before = await startNativeBroker({ disk })
+    topic = await createTopic(before, 'x')
+    await send(dialKafka(before.kafka.accept.bind(before.kafka)), topic, ['a', 'b'])
+  }
+  await using broker = await startNativeBroker({ disk })
+  const client = dialKafka(broker.kafka.accept.bind(broker.kafka))
+  await send(client, topic, ['c', 'd'])
+  const fenced = await read(client, fetchRequest(topic, 0, { currentLeaderEpoch: 0 }))
+  assert.equal(fenced.errorCode, errorCode.FENCED_LEADER_EPOCH)
+  const parted = await read(client, fetchRequest(topic, 3, { lastFetchedEpoch: 0 }))
+  assert.deepEqual([parted.errorCode, parted.divergingEpoch], [0, { epoch: 0, endOffset: 2 }])
+  assert.deepEqual(parted.records, [])
+  for (const [offset, epoch] of [
+    [2, 0],
+    [3, 1],
+  ]) {
+    const row = await read(client, fetchRequest(topic, offset ?? 0, { lastFetchedEpoch: epoch }))
+    assert.equal(row.divergingEpoch.endOffset, -1)
+    assert.equal(valuesOf(row.records).at(-1)?.[0], 3)
+  }
+  const topics = [
+    {
+      topic: 'x',
+      partitions: [0, 1, 2].map((leaderEpoch) => ({
+        partition: 0,
+        currentLeaderEpoch: 1,
+        leaderEpoch,
+      })),
+    },
+  ]
+  const ends = (await client.ask(epochEnd, 4, { topics })).topics[0].partitions
+  assert.deepEqual(
+    ends.map((row: { leaderEpoch: number; endOffset: number }) => [row.leaderEpoch, row.endOffset]),
+    [
+      [0, 2],
+      [1, 4],
+      [-1, -1],
+    ],
+  )
+  const first = await client.ask(listOffsets, 5, offsetsRequest(-2))
+  const last = await client.ask(listOffsets, 5, offsetsRequest(-1))
+  const epochs = [first, last].map((answer) => answer.topics[0].partitions[0].leaderEpoch)
+  assert.deepEqual(epochs, [0, 1])
+})
+
+test('a fetch of nothing, and one with an error, do not wait', async () => {
+  await using broker = await startNativeBroker()
+  const client = dialKafka(broker.kafka.accept.bind(broker.kafka))
+  const patient = { maxWaitMs: 60_000, minBytes: 1, maxBytes: 1000 }
+  assert.deepEqual((await client.ask(fetch, 12, { ...patient, topics: [] })).responses, [])
+  const unknown = await client.ask(
+    fetch,
+    12,
+    fetchRequest({ name: 'y', id: noTopicId }, 0, {}, patient),
+  )
+  assert.equal(unknown.responses[0].partitions[0].errorCode, errorCode.UNKNOWN_TOPIC_OR_PARTITION)
+  const topic = await createTopic(broker, 'x')
+  const beyond = await client.ask(fetch, 12, fetchRequest(topic, 9, {}, patient))
+  assert.equal(beyond.responses[0].partitions[0].errorCode, errorCode.OFFSET_OUT_OF_RANGE)
+  const stale = { ...fetchRequest(topic, 0), sessionId: 5, sessionEpoch: 1 }
+  assert.equal((await client.ask(fetch, 12, stale)).errorCode, errorCode.FETCH_SESSION_ID_NOT_FOUND)
 })

@@ -58,7 +58,9 @@ export const fetch = handler({
     const result = await store.readStored(
       {
         parts,
-        waitMs: hasFailed ? 0 : clamp(request.maxWaitMs, limits.fetchWaitMsMax),
+        // Kafka waits neither for nothing nor with an error in its hands.
+        waitMs:
+          hasFailed || parts.length === 0 ? 0 : clamp(request.maxWaitMs, limits.fetchWaitMsMax),
         bytesMin: clamp(request.minBytes, limits.fetchBytesMax),
         bytesMax: clamp(request.maxBytes, limits.fetchBytesMax),
       },
