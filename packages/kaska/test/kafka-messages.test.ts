@@ -459,3 +459,29 @@ test('a fetch of nothing, and one with an error, do not wait', async () => {
   const stale = { ...fetchRequest(topic, 0), sessionId: 5, sessionEpoch: 1 }
   assert.equal((await client.ask(fetch, 12, stale)).errorCode, errorCode.FETCH_SESSION_ID_NOT_FOUND)
 })
+
+test('only the first batch of an answer may be larger than the limits', async () => {
+  await using broker = await startNativeBroker()
+  const client = dialKafka(broker.kafka.accept.bind(broker.kafka))
+  const topic = await createTopic(broker, 'x', 3)
+  for (const index of [0, 1, 2]) {
+    const records = encodeBatch(batchOf([String(index).repeat(1000)]))
+    await client.ask(produce, 9, produceRequest(topic, records, index))
+  }
+  const partsRead = async (maxBytes: number, partitionMaxBytes: number) => {
+    const partitions = [0, 1, 2].map((partition) => ({
+      partition,
+      fetchOffset: 0,
+      partitionMaxBytes,
+    }))
+    const topics = [{ topic: 'x', partitions }]
+    const request = { maxWaitMs: 60_000, minBytes: 1, maxBytes, topics }
+    const rows = (await client.ask(fetch, 12, request)).responses[0].partitions
+    return rows.map((row: { records: Chunks }) => valuesOf(row.records).length)
+  }
+  assert.deepEqual(await partsRead(10_000, 10_000), [1, 1, 1])
+  assert.deepEqual(await partsRead(1, 10_000), [1, 0, 0])
+  assert.deepEqual(await partsRead(1500, 10_000), [1, 0, 0])
+  assert.deepEqual(await partsRead(2500, 10_000), [1, 1, 0])
+  assert.deepEqual(await partsRead(10_000, 1), [1, 0, 0])
+})
