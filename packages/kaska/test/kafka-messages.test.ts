@@ -339,9 +339,29 @@ test('ListOffsets: the start, the end, and by time', async () => {
     assert.deepEqual(await offsetAt(500), [0, 0, 1000])
     assert.deepEqual(await offsetAt(1001), [0, 1, 1001])
     assert.deepEqual(await offsetAt(1003), [0, -1, -1])
+    assert.deepEqual(await offsetAt(-3), [0, 2, 1002])
+    assert.deepEqual(await offsetAt(-4), [0, 0, -1])
+    assert.deepEqual(await offsetAt(-5), [0, -1, -1])
+    assert.equal((await offsetAt(-7))[0], errorCode.UNSUPPORTED_VERSION)
   }
   const fenced = await client.ask(listOffsets, 4, offsetsRequest(-1, { currentLeaderEpoch: 3 }))
   assert.equal(fenced.topics[0].partitions[0].errorCode, errorCode.UNKNOWN_LEADER_EPOCH)
+})
+
+test('ListOffsets: the largest timestamp, wherever it is', async () => {
+  await using broker = await startNativeBroker({ syncMode: 'always' })
+  const client = dialKafka(broker.kafka.accept.bind(broker.kafka))
+  const topic = await createTopic(broker, 'x')
+  const newest = async () => {
+    const [row] = (await client.ask(listOffsets, 7, offsetsRequest(-3))).topics[0].partitions
+    return [row.errorCode, row.offset, row.timestamp]
+  }
+  assert.deepEqual(await newest(), [0, -1, -1])
+  for (const timestamp of [5000, 9000, 7000]) {
+    const records = encodeBatch(batchOf(['a', 'b'], { timestamp }))
+    await client.ask(produce, 9, produceRequest(topic, records))
+  }
+  assert.deepEqual(await newest(), [0, 3, 9001])
 })
 
 test('OffsetForLeaderEpoch tells where an epoch ends', async () => {

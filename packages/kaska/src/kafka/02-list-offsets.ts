@@ -1,6 +1,7 @@
 /**
- * ListOffsets (key 2), versions 1 to 6: the start, the end, and the first message at or after a time. The
- * high watermark is the last stable offset, so both isolation levels see the same.
+ * ListOffsets (key 2), versions 1 to 9: the start, the end, the first message at or after a time, and the
+ * one with the largest timestamp. Nothing is tiered: all is local. The high watermark is the last stable
+ * offset, so both isolation levels see the same.
  */
 import { kafka, type TopicInfo } from '@kaska/protocol'
 import { handler, type KafkaContext } from './handler.ts'
@@ -11,13 +12,16 @@ const { errorCode } = kafka
 
 const latest = -1
 const earliest = -2
+const largestTimestamp = -3
+const earliestLocal = -4
+const lastTiered = -5
 
 type Wanted = kafka.ListOffsetsRequest['topics'][number]['partitions'][number]
 type Row = kafka.ListOffsetsResponse['topics'][number]['partitions'][number]
 
 export const listOffsets = handler({
   key: 2,
-  versions: '1-6',
+  versions: '1-9',
   request: kafka.listOffsetsRequest,
   response: kafka.listOffsetsResponse,
   handle: async (context, request) => ({
@@ -44,12 +48,17 @@ async function rowFor(
   if (fenced !== errorCode.NONE) return { ...none, errorCode: fenced }
   const { store } = broker
   try {
-    if (timestamp === latest || timestamp === earliest) {
+    if (timestamp === latest || timestamp === earliest || timestamp === earliestLocal) {
       const bounds = await store.epochBounds(topic.id, partitionIndex, asker)
       const { startOffset, endOffset, firstEpoch, lastEpoch } = bounds
       if (timestamp === latest) return { ...none, offset: endOffset, leaderEpoch: lastEpoch }
       return { ...none, offset: startOffset, leaderEpoch: firstEpoch }
     }
+    if (timestamp === largestTimestamp) {
+      const newest = await store.newestMessage(topic.id, partitionIndex, asker)
+      return { ...none, ...newest }
+    }
+    if (timestamp === lastTiered) return none
     if (timestamp < 0) return { ...none, errorCode: errorCode.UNSUPPORTED_VERSION }
     const found = await store.messageAt(topic.id, partitionIndex, timestamp, asker)
     return found === undefined ? none : { ...none, ...found }

@@ -68,6 +68,12 @@ export interface KafkaStore extends Engine {
     timestamp: number,
     context: RequestContext,
   ): Promise<StampedOffset | undefined>
+  /** The first message with the largest timestamp of all. */
+  newestMessage(
+    topic: TopicId,
+    partition: number,
+    context: RequestContext,
+  ): Promise<StampedOffset | undefined>
   /** The bounds, with the leader epochs of the first and the last batch; -1 where there is none. */
   epochBounds(
     topic: TopicId,

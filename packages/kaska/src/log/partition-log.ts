@@ -208,6 +208,22 @@ export class PartitionLog implements Checkpointed {
   }
 
   /**
+   * The largest timestamp of all that was appended before the call, which readers can see when this
+   * resolves; undefined in an empty log.
+   */
+  async maxTimestamp(): Promise<number | undefined> {
+    if (this.#writer.ended !== undefined) throw this.#writer.ended
+    const { segments, next } = this.#writer
+    let largest = next.position > 0 ? next.maxTimestamp : undefined
+    for (const segment of segments.slice(0, -1)) {
+      const newest = (await segment.index.lastTime())?.timestamp
+      if (newest !== undefined && newest > (largest ?? -1)) largest = newest
+    }
+    await this.flush()
+    return largest
+  }
+
+  /**
    * The end of the largest epoch that is at most `epoch` (KIP-101); epoch -1 and the start offset
    * where the log has only later ones.
    */

@@ -328,6 +328,19 @@ export class LocalEngine implements Engine {
     return await inUse.use((log) => this.#stampedFrom(log, timestamp, context))
   }
 
+  /** The first message with the largest timestamp of all; undefined where there is none. */
+  async newestMessage(
+    topic: TopicId,
+    partition: number,
+    context: RequestContext,
+  ): Promise<StampedOffset | undefined> {
+    this.#enter(context)
+    return await this.#partitionOf(topic, partition).use(async (log) => {
+      const timestamp = await log.maxTimestamp()
+      return timestamp === undefined ? undefined : await this.#stampedFrom(log, timestamp, context)
+    })
+  }
+
   /** The bounds of a partition, with the leader epochs of its first and its last batch; -1: none. */
   async epochBounds(
     topic: TopicId,
