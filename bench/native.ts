@@ -61,7 +61,7 @@ export const suite: Suite = {
 interface Measured {
   readonly kaska: Throughput[]
   readonly consumed: Throughput[]
-  readonly sinks: Record<'sync' | 'pool', Throughput[]>
+  readonly sinks: Record<'sync' | 'pool' | 'crc', Throughput[]>
   readonly peakBytes: number[]
 }
 
@@ -74,24 +74,27 @@ async function measureThroughput(options: SuiteOptions): Promise<SuiteResult> {
     const measured: Measured = {
       kaska: [],
       consumed: [],
-      sinks: { sync: [], pool: [] },
+      sinks: { sync: [], pool: [], crc: [] },
       peakBytes: [],
     }
     {
       await using syncSink = await startSink('sync', load.sync)
       await using poolSink = await startSink('pool', load.sync)
+      await using crcSink = await startSink('sync', load.sync, true)
       await using kaska = await startKaska({ sync: load.sync })
       // The first rounds warm up: what they measure is how code is compiled.
       for (let round = 1 - warmUpRounds; round <= rounds; round++) {
         options.say(`${load.name}: round ${round} of ${rounds}`)
         const sync = await produceToSink(syncSink, load.produce)
         const pool = await produceToSink(poolSink, load.produce)
+        const crc = await produceToSink(crcSink, load.produce)
         const produced = await produceToKaska(kaska, load.produce)
         const consumed = await consumeFromKaska(kaska, load.produce.messageBytes, 2)
         await deleteTopic(kaska)
         if (round < 1) continue
         measured.sinks.sync.push(sync)
         measured.sinks.pool.push(pool)
+        measured.sinks.crc.push(crc)
         measured.kaska.push(produced)
         measured.consumed.push(consumed)
       }
@@ -109,6 +112,7 @@ async function measureThroughput(options: SuiteOptions): Promise<SuiteResult> {
       load.name,
       rate(sync).toFixed(0),
       rate(pool).toFixed(0),
+      rate(measured.sinks.crc).toFixed(0),
       median(kaska).toFixed(0),
       ratio.toFixed(2),
       thousands(median(measured.kaska.map(({ messages, seconds }) => messages / seconds))),
@@ -141,6 +145,7 @@ async function measureThroughput(options: SuiteOptions): Promise<SuiteResult> {
         'load',
         'sink, sync writes',
         'sink, thread pool',
+        'sink with a CRC',
         'Kaska in',
         'of the faster sink',
         'Kaska in, messages/s',

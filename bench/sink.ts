@@ -3,20 +3,27 @@
  * none of them. For each append it answers with the number of bytes that it has taken on the
  * connection so far (a little-endian double), so that a sender can keep a window.
  *
- *     node bench/sink.ts --file FILE --way sync|pool --sync always|os
+ *     node bench/sink.ts --file FILE --way sync|pool --sync always|os [--crc]
  *
  * sync: `writeSync`, in the event loop; pool: `writev` through the thread pool, gathered while one is
  * under way. With `--sync always` it answers after an fdatasync, one at a time, each covering all that
- * was written before it. When its last connection ends it empties the file, so that a long
+ * was written before it. With `--crc` it also computes a CRC-32C of all that it reads, for the figure
+ * beside the measure. When its last connection ends it empties the file, so that a long
  * measurement is not one of the disk. Prints its port when it listens.
  */
 import { fdatasync, ftruncateSync, openSync, writeSync, writev } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
+import { loadCrc32c } from '../packages/kaska/src/host/crc32c.ts'
 
 const { values } = parseArgs({
-  options: { file: { type: 'string' }, way: { type: 'string' }, sync: { type: 'string' } },
+  options: {
+    file: { type: 'string' },
+    way: { type: 'string' },
+    sync: { type: 'string' },
+    crc: { type: 'boolean' },
+  },
 })
 if (values.file === undefined) throw new Error('--file is missing')
 const file = openSync(values.file, 'w')
@@ -36,7 +43,10 @@ let isWriting = false
 let unsynced: Sender[] = []
 let isSyncing = false
 
+const crc32c = values.crc ? loadCrc32c() : undefined
+
 function take(sender: Sender, chunk: Uint8Array): void {
+  crc32c?.(chunk, 0)
   if (isPool) {
     waiting.push({ sender, chunk })
     if (!isWriting) writeWaiting()

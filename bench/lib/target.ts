@@ -57,11 +57,14 @@ export class Target implements AsyncDisposable {
   }
 }
 
-export function startSink(way: 'sync' | 'pool', sync: SyncMode): Promise<Target> {
+/** `hasCrc`: it also computes a CRC of all that it reads, as every broker has to. */
+export function startSink(way: 'sync' | 'pool', sync: SyncMode, hasCrc = false): Promise<Target> {
   const directory = mkdtempSync(path.join(tmpdir(), 'kaska-sink-'))
   const file = path.join(directory, 'sink.log')
   const sink = path.join(root, 'bench/sink.ts')
-  return start([sink, '--file', file, '--way', way, '--sync', sync], directory, /^(\d+)$/m)
+  const crc = hasCrc ? ['--crc'] : []
+  const argv = ['--conditions=source', sink, '--file', file, '--way', way, '--sync', sync, ...crc]
+  return start(argv, directory, /^(\d+)$/m)
 }
 
 export function startEcho(): Promise<Target> {
