@@ -136,6 +136,11 @@ for (const sync of ['always', 'os'] as const) {
     })
     await impatient.close()
 
+    // A broker that is killed now can be started again, and serves what there is.
+    await broker.stop('SIGKILL')
+    await using second = await ServeProcess.start([...serve, '--port', String(broker.port)])
+    assert.deepEqual((await values(reader, 'orders')).slice(0, 100), numbers(100))
+
     // Even now a topic can be deleted, and its space serves what waits.
     await reader.deleteTopic('other')
     await rm(ballast)
@@ -146,7 +151,7 @@ for (const sync of ['always', 'os'] as const) {
     )
     const all = numbers(300)
     assert.deepEqual(await values(reader, 'orders'), all)
-    await broker.stop('SIGKILL')
+    await second.stop('SIGKILL')
 
     await using again = await ServeProcess.start([...serve, '--port', String(broker.port)])
     assert.deepEqual(await values(reader, 'orders'), all)

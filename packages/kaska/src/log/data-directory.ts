@@ -79,17 +79,27 @@ export class DataDirectory {
   #isClosed = false
 
   /**
-   * Locks it, checks its format, raises the leader epoch. Rejects with DataDirectoryLockedError,
-   * DataDirectoryError.
+   * Locks it, checks its format, raises the leader epoch. On a full disk the reserve makes room for
+   * that, so that what there is can be read. Rejects with DataDirectoryLockedError, DataDirectoryError.
    */
   static async open(options: DataDirectoryOptions): Promise<DataDirectory> {
     const { disk } = options
     const lock = await disk.lock()
     try {
-      const identity = await raiseEpoch(options)
-      for (const directory of ['state', 'topics']) await disk.makeDirectory(directory)
-      await disk.syncDirectory('')
-      return new DataDirectory(options, identity, lock)
+      let isFull = false
+      const start = async () => {
+        const identity = await raiseEpoch(options)
+        for (const directory of ['state', 'topics']) await disk.makeDirectory(directory)
+        await disk.syncDirectory('')
+        return identity
+      }
+      const identity = await start().catch(async (error) => {
+        if (!(error instanceof DiskError && error.kind === 'full')) throw error
+        isFull = true
+        await disk.remove(reserveName)
+        return await start()
+      })
+      return new DataDirectory(options, identity, lock, isFull)
     } catch (error) {
       await lock.release()
       if (!(error instanceof DiskError)) throw error
@@ -103,6 +113,7 @@ export class DataDirectory {
     options: DataDirectoryOptions,
     identity: Identity,
     lock: { release(): Promise<void> },
+    isFull: boolean,
   ) {
     const { disk, clock, crc32c, syncMode, budget, report } = options
     this.clusterId = identity.clusterId
@@ -122,7 +133,10 @@ export class DataDirectory {
       checkpoints: new Checkpoints(clock, options.checkpointMs),
       report: (event) => report(event),
     }
-    this.#reserving = this.#makeReserve()
+    this.#reserving = isFull ? Promise.resolve() : this.#makeReserve()
+    void this.#reserving.then(() => {
+      if (!this.#hasReserve) this.#remakeReserveLater()
+    })
   }
 
   /**
