@@ -64,8 +64,9 @@ const relativeOffsetMax = 2 ** 31 - 1
 const segmentBytesLimit = 2 ** 31 - 1
 /** A gathered write that is larger is split, so that nobody waits long for his part. */
 const writeBytesMax = 4 * 1024 * 1024
-/** So much is written before the turn is over. */
-const gatherBytes = 256 * 1024
+/** A batch of at least this size waits for others in the same turn; so much is written before it ends. */
+const gatherBytesMin = 16 * 1024
+const gatherBytesMax = 256 * 1024
 /** After so many bytes a checkpoint is due, so that a start never has to check much more. */
 const checkpointBytes = 256 * 1024 * 1024
 const done = Promise.resolve()
@@ -360,19 +361,21 @@ export class LogWriter implements SyncedLog {
   }
 
   /**
-   * What the same turn of the event loop appends joins one write: a write costs by the call, and a large
-   * one costs the operating system less a byte. But not without end, so that the disk works while the
-   * rest still comes in.
+   * What comes in together joins one write: a write costs by the call, and a large one costs the
+   * operating system less a byte. Small batches come in one piece of the socket, and are written after
+   * it; larger ones are waited for until the turn of the event loop ends, but not without end, so that
+   * the disk works while the rest still comes in.
    */
   #gather(bytes: number): void {
     if (!this.isWriting) {
       this.isWriting = true
       this.#gatheredBytes = 0
-      void this.#shared.clock.yield().then(() => this.#endGathering())
+      const gathered = bytes < gatherBytesMin ? done : this.#shared.clock.yield()
+      void gathered.then(() => this.#endGathering())
     }
     if (this.#gatheredBytes < 0) return
     this.#gatheredBytes += bytes
-    if (this.#gatheredBytes >= gatherBytes) this.#endGathering()
+    if (this.#gatheredBytes >= gatherBytesMax) this.#endGathering()
   }
 
   #endGathering(): void {
