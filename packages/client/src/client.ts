@@ -425,7 +425,7 @@ export class Client implements AsyncDisposable {
     if (this.#ownsEngine) await this.#engine.close().catch(() => {})
   }
 
-  // Helpers -----------------------------------------------------------------------------------------
+  // Shared by these -----------------------------------------------------------------------------------------
 
   #checkOpen(): void {
     if (this.#closed !== undefined) throw new ClosedError('the client was closed')
