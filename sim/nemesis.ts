@@ -164,6 +164,7 @@ export class Nemesis {
       // A broker that cannot start for want of space is started again when there is some.
       try {
         await broker.start()
+        await clock.sleep(random.spread(10, 1000))
       } catch {
         this.#options.log('no start on a full disk')
       }

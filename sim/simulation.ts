@@ -180,13 +180,18 @@ class Simulation {
     })
   }
 
+  #groupOf(consumer: number): string {
+    return `consumer-${consumer}`.padEnd(this.#plan.nameLength, 'x')
+  }
+
   #startConsumers(): Promise<void>[] {
     return Array.from({ length: this.#plan.consumers }, (_, index) => {
       const name = `consumer-${index}`
       let connections = 0
       const consumer = new Consumer({
         ...this.#common(name),
-        group: name.padEnd(this.#plan.nameLength, 'x'),
+        group: this.#groupOf(index),
+        groups: Array.from({ length: this.#plan.consumers }, (_, other) => this.#groupOf(other)),
         connect: () => this.#connect(`${name}.${connections++}`),
         pollMs: this.#plan.pace.pollMs,
         topics: this.#plan.topics,

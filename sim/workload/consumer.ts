@@ -14,6 +14,8 @@ export interface ConsumerOptions {
   readonly name: string
   /** What it commits under; nobody else does. */
   readonly group: string
+  /** Whose commits it looks at: its own and those of others. */
+  readonly groups: readonly string[]
   readonly connect: () => Promise<Client>
   readonly clock: Sleeper
   readonly random: SeededRandom
@@ -77,7 +79,7 @@ export class Consumer {
         else await this.#poll(client)
         if (random.chance(0.02)) this.#seekBack(client)
         if (random.chance(0.05)) await this.#commit(client)
-        if (random.chance(0.02)) await this.#readCommit(client)
+        if (random.chance(0.05)) await this.#readCommit(client)
       } catch (error) {
         if (!isExpected(error)) throw error
         await clock.sleep(100)
@@ -177,15 +179,17 @@ export class Consumer {
   }
 
   async #readCommit(client: Client): Promise<void> {
-    const { name, partitions } = this.#options.random.pick(this.#topics)
-    await this.#readCommitOf(client, name, this.#options.random.between(0, partitions - 1))
+    const { groups, random } = this.#options
+    const { name, partitions } = random.pick(this.#topics)
+    const partition = random.between(0, partitions - 1)
+    await this.#readCommitOf(client, name, partition, random.pick(groups))
   }
 
-  async #readCommitOf(client: Client, topic: string, partition: number) {
+  async #readCommitOf(client: Client, topic: string, partition: number, group = this.#group) {
     const { commits } = this.#options
-    const key = commitKey(this.#group, topic, partition)
+    const key = commitKey(group, topic, partition)
     const floor = commits.floorOf(key)
-    const committed = await client.committed(this.#group, topic, partition)
+    const committed = await client.committed(group, topic, partition)
     commits.read(key, committed, floor)
     return committed
   }

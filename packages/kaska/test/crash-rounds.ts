@@ -89,6 +89,7 @@ export async function crashRounds(options: CrashOptions): Promise<CrashResult> {
       return new Consumer({
         ...common(name),
         group: name,
+        groups: ['consumer-0', 'consumer-1'],
         connect: () => open(name),
         topics,
         messages,
