@@ -44,6 +44,8 @@ export interface Plan {
   /** How long producers and consumers rest: in slow runs minutes go by, and checkpoints are written. */
   readonly pace: Pace
   readonly client: ClientOptions
+  /** How many logs stay open that nobody uses: few make for many openings and closings. */
+  readonly openPartitionsMax: number
   /** How long the names of groups and of the owners' topics are: long ones make for snapshots. */
   readonly nameLength: number
 }
@@ -101,6 +103,7 @@ export function planOf(seed: number, random: SeededRandom): Plan {
       ? { ...slowPace, producerMsMax: random.between(500, 5000) }
       : { ...fastPace, producerMsMax: random.spread(1, 400) },
     client: clientOptionsOf(random),
+    openPartitionsMax: random.chance(0.5) ? random.between(0, 3) : 10_000,
     nameLength: random.chance(0.2) ? 16_000 : 0,
     troubles: {
       kill: weight('kill', 3),

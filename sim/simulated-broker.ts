@@ -37,6 +37,7 @@ export interface SimulatedBrokerOptions {
   readonly diskBehaviour: DiskBehaviour
   readonly network: SimulatedNetwork
   readonly sync: PlannedSync
+  readonly openPartitionsMax: number
   /** What the broker reports. */
   readonly report: (line: string) => void
   /** Called for every send and what came of it, where a run is to be looked at closely. */
@@ -99,6 +100,7 @@ export class SimulatedBroker {
       }),
       sync,
       memoryBytesMax: 16 * 1024 * 1024,
+      openPartitionsMax: this.#options.openPartitionsMax,
       clock: ownClock,
       random: ownRandom.fork('broker'),
       crc32c: loadCrc32c(),

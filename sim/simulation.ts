@@ -97,6 +97,7 @@ class Simulation {
       diskBehaviour,
       network: this.#network,
       sync: plan.sync,
+      openPartitionsMax: plan.openPartitionsMax,
       report: (line) => report(`broker: ${line}`),
       traceSend: options.tracesSends ? report : undefined,
     })
