@@ -6,19 +6,21 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { temporaryDirectory } from './cli-process.ts'
+import { run, temporaryDirectory } from './cli-process.ts'
 import { crashRounds } from './crash-rounds.ts'
 
 for (const sync of ['always', 'os'] as const) {
   test(`kill -9 in a loop loses nothing acknowledged, sync ${sync}`, async (t) => {
     await using directory = await temporaryDirectory()
     const data = directory.path
-    const result = await crashRounds({ data, sync, rounds: 6, acknowledgementsMax: 600 })
+    const result = await crashRounds({ data, sync, rounds: 5, acknowledgementsMax: 400 })
     t.diagnostic(JSON.stringify(result))
     assert.ok(result.messages.acknowledged > 100)
     assert.ok(result.seen > 100)
     assert.ok(result.commits > 0)
     // The clients got through: nothing was given up, since the broker always came back in time.
     assert.equal(result.messages.unknown, 0)
+    const verified = await run(['log', 'verify', data])
+    assert.equal(verified.code, 0, verified.stdout + verified.stderr)
   })
 }
