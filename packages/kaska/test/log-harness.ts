@@ -4,9 +4,10 @@ import { type Clock, type Crc32c, crc32c, RecordDecoder, RecordsBuilder } from '
 import { SeededRandom } from '../../../sim/seeded-random.ts'
 import { DataDirectory, type DataDirectoryOptions } from '../src/log/data-directory.ts'
 import type { Disk, DiskEntry, DiskFile } from '../src/log/disk.ts'
+import type { AppendBatch, StoredBatch } from '../src/log/log-batches.ts'
 import { defaultLogConfig, type LogConfig, type LogEvent } from '../src/log/log-config.ts'
 import { MemoryBudget } from '../src/log/memory-budget.ts'
-import type { AppendBatch, PartitionLog, StoredBatch } from '../src/log/partition-log.ts'
+import type { PartitionLog } from '../src/log/partition-log.ts'
 
 export const testCrc: Crc32c = crc32c
 

@@ -16,9 +16,9 @@ import {
   RecordCursor,
 } from '@kaska/protocol'
 import { DiskError, type DiskFile } from './disk.ts'
+import type { StoredBatch, StoredBatches } from './log-batches.ts'
 import type { LogShared } from './log-config.ts'
 import type { LogWriter } from './log-writer.ts'
-import type { StoredBatch, StoredBatches } from './partition-log.ts'
 import type { Segment } from './segment.ts'
 import { batchBytes, headerProblem, scanSegment } from './segment-scan.ts'
 

@@ -11,8 +11,8 @@ import {
   OffsetOutOfRangeError,
 } from '@kaska/protocol'
 import { batchOf, openDirectory, readAll, testConfig, valuesOf } from '../../test/log-harness.ts'
+import type { AppendBatch, StoredBatches } from './log-batches.ts'
 import { MemoryDisk } from './memory-disk.ts'
-import type { AppendBatch, StoredBatches } from './partition-log.ts'
 
 /** A disk in memory that keeps a list of what is written to logs. */
 function recordingDisk() {

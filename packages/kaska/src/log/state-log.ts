@@ -32,8 +32,9 @@ import {
 } from '@kaska/protocol'
 import { replaceFile } from './checkpoint-file.ts'
 import { DiskError, type DiskFile } from './disk.ts'
+import type { AppendBatch } from './log-batches.ts'
 import { defaultLogConfig, type LogConfig, type LogShared } from './log-config.ts'
-import { type AppendBatch, PartitionLog } from './partition-log.ts'
+import { PartitionLog } from './partition-log.ts'
 import { batchBytes, headerProblem } from './segment-scan.ts'
 
 /** What is kept: the owner's maps, changed only by `apply`. */

@@ -34,8 +34,9 @@ import {
   UnknownPartitionError,
   UnknownTopicError,
 } from '@kaska/protocol'
+import type { StoredBatch } from '../log/log-batches.ts'
 import type { MemoryBudget } from '../log/memory-budget.ts'
-import type { PartitionLog, StoredBatch } from '../log/partition-log.ts'
+import type { PartitionLog } from '../log/partition-log.ts'
 import type { CommittedOffsets } from './committed-offsets.ts'
 import { Gate } from './gate.ts'
 import { OpenPartitions } from './open-partitions.ts'

@@ -26,8 +26,9 @@ import {
   type PollRequest,
   type PollResult,
 } from '@kaska/protocol'
+import type { StoredBatch, StoredBatches } from '../log/log-batches.ts'
 import type { MemoryBudget } from '../log/memory-budget.ts'
-import type { PartitionLog, StoredBatch, StoredBatches } from '../log/partition-log.ts'
+import type { PartitionLog } from '../log/partition-log.ts'
 import type { Partition, PartitionWaiter } from './partition.ts'
 
 export interface PollSeams {

@@ -18,8 +18,9 @@ import {
   PartitionOfflineError,
   type TopicId,
 } from '@kaska/protocol'
+import type { StoredBatch, StoredBatches } from '../log/log-batches.ts'
 import type { MemoryBudget } from '../log/memory-budget.ts'
-import type { PartitionLog, StoredBatch, StoredBatches } from '../log/partition-log.ts'
+import type { PartitionLog } from '../log/partition-log.ts'
 import type { Partition, PartitionWaiter } from './partition.ts'
 import { outOfRange } from './poll.ts'
 
