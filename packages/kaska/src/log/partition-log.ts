@@ -49,6 +49,9 @@ export interface PartitionLogOptions {
   readonly ended?: () => void
 }
 
+/** How many ends of epochs are remembered. */
+const epochEndsMax = 16
+
 export class PartitionLog implements Checkpointed {
   readonly directory: string
   readonly #shared: LogShared
@@ -57,6 +60,8 @@ export class PartitionLog implements Checkpointed {
   readonly #ended: (() => void) | undefined
   #startOffset: number
   #listeners: Set<() => void> | undefined
+  /** What `#epochEnd` has found; undefined until somebody asks. */
+  #epochEnds: Map<number, ReturnType<LogReader['epochEnd']>> | undefined
   /** The base offset of the segment that the last checkpoint names; -1 before the first. */
   #checkpointBase = -1
   #checkpointing: Promise<void> | undefined
@@ -188,9 +193,24 @@ export class PartitionLog implements Checkpointed {
   async endOffsetForEpoch(epoch: number): Promise<{ epoch: number; endOffset: number }> {
     if (this.#writer.ended !== undefined) throw this.#writer.ended
     if (epoch >= this.lastEpoch) return { epoch: this.lastEpoch, endOffset: this.endOffset }
-    const { epochBefore, endOffset } = await this.#reader.epochEnd(epoch)
+    const { epochBefore, endOffset } = await this.#epochEnd(epoch)
     if (epochBefore < 0) return { epoch: -1, endOffset: this.#startOffset }
     return { epoch: epochBefore, endOffset: Math.max(endOffset, this.#startOffset) }
+  }
+
+  /** Where an epoch that is over ended: looked up on the disk once, since a reader of old messages asks
+   * with every poll, and nothing below the high watermark changes. */
+  #epochEnd(epoch: number): ReturnType<LogReader['epochEnd']> {
+    this.#epochEnds ??= new Map()
+    const known = this.#epochEnds.get(epoch)
+    if (known !== undefined) return known
+    const found = this.#reader.epochEnd(epoch)
+    const epochEnds = this.#epochEnds
+    epochEnds.set(epoch, found)
+    found.catch(() => epochEnds.delete(epoch))
+    const [oldest] = epochEnds.keys()
+    if (epochEnds.size > epochEndsMax && oldest !== undefined) epochEnds.delete(oldest)
+    return found
   }
 
   /** Calls back whenever the high watermark has moved, or the log went offline, closed or deleted. */
@@ -303,6 +323,7 @@ export class PartitionLog implements Checkpointed {
     this.#shared.checkpoints.remove(this)
     await this.#writer.end(error)
     this.#reader.forget()
+    this.#epochEnds = undefined
     this.#ended?.()
   }
 
@@ -413,6 +434,7 @@ export class PartitionLog implements Checkpointed {
       await disk.syncDirectory(this.directory)
     }
     const deleted = segments.splice(0, segments.indexOf(first))
+    this.#epochEnds = undefined
     for (const segment of deleted) {
       await segment.index.quiet()
       segment.index.forget()
