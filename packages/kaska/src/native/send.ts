@@ -3,7 +3,7 @@
  * engine as the views that came off the socket (contract 11); their buffers are counted for this
  * request until it is answered.
  */
-import { InvalidArgumentError, native, type SendPart } from '@kaska/protocol'
+import { ClosedError, InvalidArgumentError, native, type SendPart } from '@kaska/protocol'
 import type { Handler } from './request.ts'
 
 export const send: Handler = (request, reader) => {
@@ -20,6 +20,9 @@ export const send: Handler = (request, reader) => {
   }
   const producer = isSequenced ? session.producer : undefined
   request.settle(engine.send({ producer, parts }, request.context), (results) => {
+    // The broker is closing: that is no answer of one partition.
+    const closed = results.find((result) => result.error instanceof ClosedError)
+    if (closed?.error !== undefined) throw closed.error
     const status = native.sendStatus(results)
     return native.encodeResponse(
       tag,
