@@ -44,10 +44,21 @@ export interface Plan {
   /** How long producers and consumers rest: in slow runs minutes go by, and checkpoints are written. */
   readonly pace: Pace
   readonly client: ClientOptions
-  /** How many logs stay open that nobody uses: few make for many openings and closings. */
-  readonly openPartitionsMax: number
+  readonly limits: BrokerLimits
   /** How long the names of groups and of the owners' topics are: long ones make for snapshots. */
   readonly nameLength: number
+}
+
+/** Narrow ones make for many openings and closings, waits for memory, and reads from the disk. */
+export interface BrokerLimits {
+  /** Logs that stay open though nobody uses them. */
+  readonly openPartitions: number
+  readonly openFiles: number
+  /** Syncs at a time. */
+  readonly syncs: number
+  readonly checkpointMs: number
+  readonly memoryBytes: number
+  readonly tailBytes: number
 }
 
 export interface Pace {
@@ -103,7 +114,7 @@ export function planOf(seed: number, random: SeededRandom): Plan {
       ? { ...slowPace, producerMsMax: random.between(500, 5000) }
       : { ...fastPace, producerMsMax: random.spread(1, 400) },
     client: clientOptionsOf(random),
-    openPartitionsMax: random.chance(0.5) ? random.between(0, 3) : 10_000,
+    limits: limitsOf(random),
     nameLength: random.chance(0.2) ? 16_000 : 0,
     troubles: {
       kill: weight('kill', 3),
@@ -118,6 +129,18 @@ export function planOf(seed: number, random: SeededRandom): Plan {
       clockJump: weight('clockJump', 1),
     },
     messageBytesMax: random.chance(0.1) ? 200_000 : 3000,
+  }
+}
+
+function limitsOf(random: SeededRandom): BrokerLimits {
+  const isNarrow = random.chance(0.5)
+  return {
+    openPartitions: random.chance(0.5) ? random.between(0, 3) : 10_000,
+    openFiles: random.chance(0.5) ? random.between(0, 5) : 512,
+    syncs: random.pick([1, 2, 16]),
+    checkpointMs: random.pick([500, 5000, 60_000]),
+    memoryBytes: isNarrow ? random.between(4, 16) << 20 : 256 << 20,
+    tailBytes: random.chance(0.3) ? random.spread(0, 1 << 20) : 2 << 20,
   }
 }
 

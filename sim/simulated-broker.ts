@@ -8,18 +8,22 @@
  *      +-----------------------------+
  */
 import assert from 'node:assert/strict'
-import type { Engine } from '@kaska/protocol'
-import type { Broker } from '../packages/kaska/src/broker.ts'
-import { createBroker } from '../packages/kaska/src/broker.ts'
+import type { Engine, TopicId } from '@kaska/protocol'
+import { OffsetStore } from '../packages/kaska/src/groups/offset-store.ts'
 import { createCodecs } from '../packages/kaska/src/host/codecs.ts'
 import { loadCrc32c } from '../packages/kaska/src/host/crc32c.ts'
+import { DataDirectory } from '../packages/kaska/src/log/data-directory.ts'
 import { MemoryBudget } from '../packages/kaska/src/log/memory-budget.ts'
 import {
   createNativeProtocol,
   type NativeProtocol,
 } from '../packages/kaska/src/native/native-protocol.ts'
+import { LocalEngine } from '../packages/kaska/src/topics/local-engine.ts'
+import { ProducerIds } from '../packages/kaska/src/topics/producer-ids.ts'
+import { expanderOf } from '../packages/kaska/src/topics/record-walk.ts'
+import { TopicStore } from '../packages/kaska/src/topics/topic-store.ts'
 import type { ManualClock } from './manual-clock.ts'
-import type { PlannedSync } from './plan.ts'
+import type { BrokerLimits, PlannedSync } from './plan.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import type { SimulatedDisk } from './simulated-disk.ts'
 import type { SimulatedNetwork } from './simulated-network.ts'
@@ -37,7 +41,7 @@ export interface SimulatedBrokerOptions {
   readonly diskBehaviour: DiskBehaviour
   readonly network: SimulatedNetwork
   readonly sync: PlannedSync
-  readonly openPartitionsMax: number
+  readonly limits: BrokerLimits
   /** What the broker reports. */
   readonly report: (line: string) => void
   /** Called for every send and what came of it, where a run is to be looked at closely. */
@@ -47,10 +51,14 @@ export interface SimulatedBrokerOptions {
 /** Far more than any run needs between two starts. */
 const diskOperationsMax = 2_000_000
 
-interface Running {
-  readonly process: SimulatedProcess
-  readonly broker: Broker
+interface Parts {
+  readonly directory: DataDirectory
+  readonly engine: LocalEngine
   readonly protocol: NativeProtocol
+}
+
+interface Running extends Parts {
+  readonly process: SimulatedProcess
 }
 
 export class SimulatedBroker {
@@ -77,7 +85,7 @@ export class SimulatedBroker {
    */
   async start(): Promise<boolean> {
     assert(this.#running === undefined && this.#starting === undefined, 'the broker runs')
-    const { clock, disk, diskBehaviour, network, random, report, sync } = this.#options
+    const { clock, network, random } = this.#options
     const process = new SimulatedProcess(`broker ${++this.#starts}`)
     const ownRandom = random.fork(process.name)
     const ownClock = new ProcessClock(clock, process)
@@ -85,63 +93,106 @@ export class SimulatedBroker {
     const killed = new Promise<undefined>((resolve) => {
       process.onKill(() => resolve(undefined))
     })
-    const created = createBroker({
+    const created = this.#open(process, ownRandom, ownClock)
+    let parts: Parts | undefined
+    try {
+      parts = await Promise.race([created, killed])
+    } finally {
+      this.#starting = undefined
+    }
+    if (parts === undefined) return false
+    const { protocol } = parts
+    this.#running = { process, ...parts }
+    network.listen((transport) => protocol.accept(transport))
+    return true
+  }
+
+  /** Puts the parts together as `createBroker` does, with all that can be set in reach. */
+  async #open(
+    process: SimulatedProcess,
+    random: SeededRandom,
+    clock: ProcessClock,
+  ): Promise<Parts> {
+    const { disk, diskBehaviour, limits, sync, traceSend } = this.#options
+    const report = (line: string): void => {
+      if (process.isAlive) this.#options.report(line)
+    }
+    const budget = new MemoryBudget(limits.memoryBytes, {
+      tailBytesMax: limits.tailBytes,
+      // What was used after it was freed is empty, and shows.
+      freesOwned: true,
+    })
+    const directory = await DataDirectory.open({
       disk: new ProcessDisk({
         disk,
-        clock,
-        random: ownRandom.fork('disk'),
+        clock: this.#options.clock,
+        random: random.fork('disk'),
         process,
         behaviour: diskBehaviour,
         operationsMax: diskOperationsMax,
         kill: () => {
-          if (sync === 'always' && ownRandom.chance(0.5)) this.powerCut()
+          if (sync === 'always' && random.chance(0.5)) this.powerCut()
           else this.kill()
         },
       }),
-      sync,
-      memoryBytesMax: 16 * 1024 * 1024,
-      openPartitionsMax: this.#options.openPartitionsMax,
-      clock: ownClock,
-      random: ownRandom.fork('broker'),
+      clock,
+      random: random.fork('broker'),
       crc32c: loadCrc32c(),
-      codecs: createCodecs(),
-      report: (line) => {
-        if (process.isAlive) report(line)
-      },
+      syncMode: sync,
+      budget,
+      openFilesMax: limits.openFiles,
+      syncsMax: limits.syncs,
+      checkpointMs: limits.checkpointMs,
+      report: ({ text }) => report(text),
     })
-    let broker: Broker | undefined
     try {
-      broker = await Promise.race([created, killed])
-    } finally {
-      this.#starting = undefined
+      const topics = await TopicStore.open(directory, random.fork('topics'))
+      const hasTopic = (id: TopicId): boolean => topics.byId(id) !== undefined
+      const offsets = await OffsetStore.open(directory, { clock, hasTopic })
+      const producerIds = await ProducerIds.open(directory)
+      const codecs = createCodecs()
+      const engine = new LocalEngine({
+        directory,
+        topics,
+        offsets,
+        producerIds,
+        budget,
+        clock,
+        openPartitionsMax: limits.openPartitions,
+        codecs,
+        expander: expanderOf(codecs),
+        report,
+      })
+      const protocol = createNativeProtocol({
+        engine: traceSend === undefined ? engine : tracedEngine(engine, traceSend),
+        clock,
+        budget,
+        identity: { software: 'kaska', clusterId: directory.clusterId },
+        report,
+      })
+      return { directory, engine, protocol }
+    } catch (error) {
+      await directory.close()
+      throw error
     }
-    if (broker === undefined) return false
-    const { traceSend } = this.#options
-    const { engine } = broker
-    const protocol = createNativeProtocol({
-      engine: traceSend === undefined ? engine : tracedEngine(engine, traceSend),
-      clock: ownClock,
-      budget: new MemoryBudget(16 * 1024 * 1024),
-      identity: { software: broker.software, clusterId: broker.clusterId },
-      report: (line) => {
-        if (process.isAlive) report(line)
-      },
-    })
-    this.#running = { process, broker, protocol }
-    network.listen((transport) => protocol.accept(transport))
-    return true
   }
 
   /** The process ends as on SIGTERM; it may be killed meanwhile. */
   async stop(): Promise<void> {
     const running = this.#running
     assert(running !== undefined, 'the broker does not run')
-    const { broker, process, protocol } = running
+    const { directory, engine, process, protocol } = running
     this.#options.network.stopListening()
     const killed = new Promise<void>((resolve) => {
       process.onKill(resolve)
     })
-    await Promise.race([protocol.close().then(() => broker.close()), killed])
+    const close = async (): Promise<void> => {
+      const ended = engine.close()
+      await protocol.close()
+      await ended
+      await directory.close()
+    }
+    await Promise.race([close(), killed])
     this.kill()
   }
 

@@ -156,6 +156,8 @@ interface PendingWrite {
 /** One end. What it writes goes to its peer's receiver. */
 class Side implements Transport {
   readonly remoteAddress: string
+  /** What it delivers is a copy of its own, as from a socket. */
+  readonly givesBuffers = true
   readonly #connection: Connection
   peer: Side | undefined
   receiver: (Receiver & Partial<BufferReceiver>) | undefined

@@ -97,7 +97,7 @@ class Simulation {
       diskBehaviour,
       network: this.#network,
       sync: plan.sync,
-      openPartitionsMax: plan.openPartitionsMax,
+      limits: plan.limits,
       report: (line) => report(`broker: ${line}`),
       traceSend: options.tracesSends ? report : undefined,
     })
