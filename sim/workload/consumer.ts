@@ -174,7 +174,13 @@ export class Consumer {
     if (position <= (this.#committed.get(key) ?? -1)) return
     this.#committed.set(key, position)
     commits.committing(key, position)
-    await client.commit(group, name, position, partition)
+    const committing = client.commit(group, name, position, partition)
+    committing.catch(() => {
+      // Awaited below, unless the read before it fails.
+    })
+    // What is read while it is made must not be lost either.
+    if (random.chance(0.5)) await this.#readCommitOf(client, name, partition)
+    await committing
     commits.acknowledged(key, position)
   }
 

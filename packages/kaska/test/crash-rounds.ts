@@ -111,7 +111,8 @@ export async function crashRounds(options: CrashOptions): Promise<CrashResult> {
         while (messages.acknowledgements < until && !hasFailed) await sleep(1)
         await sleep(random.between(0, 20))
         if (hasFailed) return
-        await broker.stop('SIGKILL')
+        // A clean stop now and then: the clients are not told of that either.
+        await broker.stop(random.chance(0.2) ? 'SIGTERM' : 'SIGKILL')
         broker = await ServeProcess.start([...serve, '--port', String(port)])
         progress?.(`round ${round}: ${JSON.stringify(messages.counts)}`)
       }
