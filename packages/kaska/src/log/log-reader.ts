@@ -224,8 +224,11 @@ export class LogReader {
       const header = decodeBatchHeader(bytes, at)
       const problem = headerProblem(header, size - start - at)
       if (problem !== undefined) throw this.#damaged(segment, start + at, problem)
-      if (header.baseOffset >= highWatermark)
-        return { batches, bytes: total, position: size, needed: 0 }
+      if (header.baseOffset >= highWatermark) {
+        // What is behind comes later: where it begins is where the next read goes on.
+        const position = batches.length === 0 ? size : start + at
+        return { batches, bytes: total, position, needed: 0 }
+      }
       const length = batchBytes(header)
       const isWanted = header.baseOffset + header.lastOffsetDelta >= wanted.offset
       if (isWanted) {
