@@ -57,6 +57,18 @@ suite('the store of committed offsets', () => {
     assert.equal(answer, 1)
   })
 
+  test('an answer is not of a commit that begins while it is made', async () => {
+    const { directory, store } = await openStore()
+    await store.commit('g', [{ topic: orders, partition: 0, offset: 1 }])
+    directory.hold()
+    const asked = store.committed('g', orders, 0)
+    const committing = store.commit('g', [{ topic: orders, partition: 0, offset: 2 }])
+    assert.equal(await asked, 1)
+    await directory.settle()
+    await committing
+    assert.equal(await store.committed('g', orders, 0), 2)
+  })
+
   test('a deleted topic takes its offsets along, in memory and over a restart', async () => {
     const { directory, store } = await openStore()
     await store.commit('g', [

@@ -100,7 +100,7 @@ export class OffsetStore implements CommittedOffsets {
 
   async committed(group: string, topic: TopicId, partition: number): Promise<number | undefined> {
     await this.#pending.get(group)?.settled
-    return this.#get(group, topic, partition)
+    return this.#durable(group, topic, partition)
   }
 
   async forgetTopic(topic: TopicId): Promise<void> {
@@ -138,6 +138,17 @@ export class OffsetStore implements CommittedOffsets {
         this.#set(group, topic, partition, before)
       }
     }
+  }
+
+  /** What is durable: a commit may have begun since those that were under way have settled. */
+  #durable(group: string, topic: TopicId, partition: number): number | undefined {
+    for (const { before, entries } of this.#pending.get(group)?.commits ?? []) {
+      const at = entries.findIndex(
+        (entry) => entry.topic === topic && entry.partition === partition,
+      )
+      if (at >= 0) return before[at]
+    }
+    return this.#get(group, topic, partition)
   }
 
   #get(group: string, topic: TopicId, partition: number): number | undefined {
