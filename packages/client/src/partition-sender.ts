@@ -17,7 +17,7 @@
  *   2. A batch that was given up while nobody knows whether it is in the log leaves one. If it is in
  *      the log, the next batch fits; if not, the next one is refused although nothing precedes it.
  *   3. A batch that is refused although nothing precedes it, or whose producer the broker does not
- *      know (any more), is not in the log: it goes on under a new producer id, from 0.
+ *      know (any more), is not in the log: it goes on in the producer's next epoch, from 0.
  */
 import type { ProducerIdentity } from '@kaska/protocol'
 import { Fifo } from './fifo.ts'

@@ -242,14 +242,15 @@ for (const isTaken of [true, false]) {
   })
 }
 
-test('a broker that has forgotten the producer, or lost its last messages: a new producer id', async () => {
+test('a broker that has forgotten the producer, or lost its last messages: its next epoch', async () => {
   const model = createModelClient()
   const { client, engine } = model
   await client.createTopic('a')
   await model.run(client.send('a', '0'))
   engine.topics.get('a')?.logs[0]?.producers.clear()
   await model.run(client.send('a', '1'))
-  assert.equal(engine.producerCount, 2)
+  assert.equal(engine.producerCount, 1)
+  assert.equal(engine.sends.at(-1)?.producer?.producerEpoch, 1)
   const before = structuredClone(engine.topics.get('a')?.logs[0]?.producers)
   await model.run(client.send('a', '2'))
   engine.truncate('a', 0, 2)

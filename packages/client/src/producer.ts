@@ -528,9 +528,12 @@ export class Producer {
     sender.pauseMs = Math.max(sender.pauseMs, pauseMs)
   }
 
-  /** Goes on under a new producer id. */
+  /**
+   * Goes on from number 0, in the next epoch of the producer (KIP-360): what may still be on its way in
+   * this one, over a connection that was given up, is refused once the partition has seen the next.
+   */
   #renew(sender: PartitionSender): void {
-    if (sender.identity === this.#identity) this.#identity = undefined
+    if (sender.identity === this.#identity) this.#identity = nextEpoch(sender.identity)
     sender.identity = undefined
     this.#retry(sender, sender.failureCount === 0 ? 0 : pauseMsMin)
   }
@@ -665,6 +668,12 @@ function isRefusal(error: Error): boolean {
     error instanceof UnsupportedOperationError ||
     error instanceof NotAuthorizedError
   )
+}
+
+/** An epoch is an int16; undefined after the last: a new id has to be asked for. */
+function nextEpoch(identity: ProducerIdentity | undefined): ProducerIdentity | undefined {
+  if (identity === undefined || identity.producerEpoch >= 0x7fff) return undefined
+  return { producerId: identity.producerId, producerEpoch: identity.producerEpoch + 1 }
 }
 
 function rejectMessage(message: OutgoingMessage, error: unknown): void {

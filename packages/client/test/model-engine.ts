@@ -22,6 +22,7 @@ import {
   type PollPart,
   type PollRequest,
   type PollResult,
+  ProducerFencedError,
   type ProducerIdentity,
   RecordDecoder,
   type RequestContext,
@@ -38,12 +39,21 @@ import {
   UnknownTopicError,
 } from '@kaska/protocol'
 
+interface ModelProducer {
+  readonly epoch: number
+  readonly batches: readonly {
+    readonly first: number
+    readonly last: number
+    readonly offset: number
+  }[]
+}
+
 export interface ModelPartition {
   readonly batches: PolledBatch[]
   startOffset: number
   endOffset: number
   epoch: number
-  readonly producers: Map<number, { batches: { first: number; last: number; offset: number }[] }>
+  readonly producers: Map<number, ModelProducer>
 }
 
 export interface ModelTopic extends TopicInfo {
@@ -294,7 +304,11 @@ export class ModelEngine implements Engine {
     const log = this.#logOfId(part.topic, part.partition)
     const { batch, baseSequence: first } = part
     const last = first + batch.recordCount - 1
-    const known = producer && log.producers.get(producer.producerId)
+    const found = producer && log.producers.get(producer.producerId)
+    const epoch = producer?.producerEpoch ?? -1
+    if (found !== undefined && epoch < found.epoch) throw new ProducerFencedError('a newer epoch')
+    // A new epoch begins with number 0.
+    const known = found?.epoch === epoch ? found : undefined
     const repeated = known?.batches.find((each) => each.first === first && each.last === last)
     if (repeated !== undefined) return repeated.offset
     const refusal = this.refuse(part, valuesOf(batch))
@@ -309,7 +323,7 @@ export class ModelEngine implements Engine {
     const offset = this.#append(log, topic, part.partition, batch)
     if (producer !== undefined) {
       const batches = [...(known?.batches ?? []), { first, last, offset }].slice(-5)
-      log.producers.set(producer.producerId, { batches })
+      log.producers.set(producer.producerId, { epoch, batches })
     }
     return offset
   }

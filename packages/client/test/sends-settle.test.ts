@@ -9,9 +9,11 @@ import {
   type MessageBatch,
   native,
   PartitionOfflineError,
+  ProducerFencedError,
   type ProducerIdentity,
   RecordsBuilder,
   type RequestContext,
+  type SendPartResult,
   topicIdOf,
   topicNameOf,
 } from '@kaska/protocol'
@@ -82,6 +84,29 @@ test('a send after one that was given up for time is settled', async () => {
   engine.isDown = false
   await model.run(client.send('a', 'third'))
   assert.equal(engine.values('a').at(-1), 'third')
+})
+
+test('a batch that was given up and arrives after a later one is refused', async () => {
+  const model = createModelClient({ deliveryTimeoutMs: 1000 })
+  const { client, engine } = model
+  await client.createTopic('a')
+  await model.run(client.send('a', 'before'))
+  const send = engine.send.bind(engine)
+  let late: (() => Promise<readonly SendPartResult[]>) | undefined
+  engine.send = (request, requestContext) => {
+    if (late !== undefined) return send(request, requestContext)
+    // It is on its way still, over a connection that the client gives up.
+    late = () => send(request, requestContext)
+    return Promise.reject(new ConnectionError('lost'))
+  }
+  engine.isDown = true
+  await assert.rejects(model.run(client.send('a', 'late')), { code: 'DELIVERY_TIMEOUT' })
+  engine.isDown = false
+  await model.run(client.send('a', 'next'))
+  assert.ok(late !== undefined)
+  const [result] = await model.run(late())
+  assert.ok(result?.error instanceof ProducerFencedError)
+  assert.deepEqual(engine.values('a'), ['before', 'next'])
 })
 
 const context: RequestContext = { principal: null, clientId: '', address: '' }
