@@ -93,10 +93,10 @@ test('a batch that was given up and arrives after a later one is refused', async
   await model.run(client.send('a', 'before'))
   const send = engine.send.bind(engine)
   let late: (() => Promise<readonly SendPartResult[]>) | undefined
-  engine.send = (request, requestContext) => {
-    if (late !== undefined) return send(request, requestContext)
+  engine.send = (request) => {
+    if (late !== undefined) return send(request)
     // It is on its way still, over a connection that the client gives up.
-    late = () => send(request, requestContext)
+    late = () => send(request)
     return Promise.reject(new ConnectionError('lost'))
   }
   engine.isDown = true
