@@ -293,7 +293,8 @@ test('half a frame and then silence, and a frame in drops, close the connection'
   const timer = setInterval(() => drops.write(frame.subarray(10, 11)), 20)
   const errors = await Promise.all([silent, preambleOnly, drops].map(refusal))
   clearInterval(timer)
-  assert.deepEqual(errors, ['ProtocolError', 'ProtocolError', 'ProtocolError'])
+  // Nothing was wrong with what came: the same may be sent again.
+  assert.deepEqual(errors, ['OverloadedError', 'OverloadedError', 'OverloadedError'])
   assert.equal(setting.broker.native.counters.stalled, 3)
   await checkUnharmed(setting)
 })

@@ -342,10 +342,9 @@ export class Session implements Receiver {
       this.destroy(new ProtocolError(verdict.reason))
       return
     }
-    const error =
-      verdict.action === 'overloaded'
-        ? new OverloadedError(verdict.reason)
-        : new ProtocolError(verdict.reason)
+    // Nothing is wrong with the request: the broker cannot go on keeping memory for it, and the same
+    // may be sent again. A network that stands still for a while must not make a send fail for good.
+    const error = new OverloadedError(verdict.reason)
     this.#send(native.encodeFailure(this.#tagOfRest(), error), undefined)
     this.#finish()
   }
