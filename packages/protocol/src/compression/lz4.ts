@@ -12,7 +12,7 @@
  * other nor dictionaries, and checks the header's and the blocks' checksums.
  */
 import { InvalidMessageError } from '../errors.ts'
-import { copyBack } from './snappy.ts'
+import { copyBack, copyLiteral } from './snappy.ts'
 
 const magic = 0x184d2204
 const versionBits = 0x40
@@ -74,33 +74,48 @@ function expandBlock(input: Uint8Array, bytesMax: number): Uint8Array {
   const output = new Uint8Array(Math.min(bytesMax, input.length * 255 + longNibble + matchMin))
   let position = 0
   let end = 0
-  const next = (): number => {
-    const byte = input[position++]
-    if (byte === undefined) throw damaged('it ends too early')
-    return byte
-  }
-  const longer = (nibble: number): number => {
-    let count = nibble
-    for (let byte = nibble === longNibble ? 255 : 0; byte === 255; count += byte) byte = next()
-    return count
-  }
   while (position < input.length) {
-    const token = next()
-    const literals = longer(token >> 4)
+    const token = input[position++] as number
+    let literals = token >> 4
+    if (literals === longNibble) {
+      const start = position
+      position = longLengthEnd(input, start)
+      literals += longLength(input, start, position)
+    }
     if (position + literals > input.length) throw damaged('a literal is cut')
     if (end + literals > output.length) throw tooMuch(bytesMax)
-    output.set(input.subarray(position, position + literals), end)
+    copyLiteral(output, end, input, position, literals)
     position += literals
     end += literals
     if (position === input.length) return output.subarray(0, end)
-    const back = next() + next() * 256
-    const count = longer(token & longNibble) + matchMin
+    if (position + 2 > input.length) throw damaged('it ends too early')
+    const back = (input[position] as number) | ((input[position + 1] as number) << 8)
+    position += 2
+    let count = (token & longNibble) + matchMin
+    if (count === longNibble + matchMin) {
+      const start = position
+      position = longLengthEnd(input, start)
+      count += longLength(input, start, position)
+    }
     if (back === 0 || back > end) throw damaged('a match is out of range')
     if (end + count > output.length) throw tooMuch(bytesMax)
     copyBack(output, end, back, count)
     end += count
   }
   throw damaged('its last sequence is cut')
+}
+
+/** Where the bytes of a long length end: with the first that is not 255. */
+function longLengthEnd(input: Uint8Array, start: number): number {
+  let position = start
+  while (input[position] === 255) position++
+  if (position >= input.length) throw damaged('it ends too early')
+  return position + 1
+}
+
+/** The sum of the bytes of a long length. */
+function longLength(input: Uint8Array, start: number, end: number): number {
+  return (end - start - 1) * 255 + (input[end - 1] as number)
 }
 
 const primes = [0x9e3779b1, 0x85ebca77, 0xc2b2ae3d, 0x27d4eb2f, 0x165667b1] as const
@@ -112,15 +127,16 @@ export function xxh32(bytes: Uint8Array): number {
   let position = 0
   let hash: number = prime5
   if (bytes.length >= 16) {
-    const lanes = [prime1 + prime2, prime2, 0, -prime1].map((seed) => seed | 0)
+    let a = (prime1 + prime2) | 0
+    let b: number = prime2 | 0
+    let c = 0
+    let d = -prime1 | 0
     for (; position + 16 <= bytes.length; position += 16) {
-      for (let lane = 0; lane < 4; lane++) {
-        const word = view.getUint32(position + 4 * lane, true)
-        const sum = ((lanes[lane] as number) + Math.imul(word, prime2)) | 0
-        lanes[lane] = Math.imul(rotate(sum, 13), prime1)
-      }
+      a = round(a, view.getUint32(position, true))
+      b = round(b, view.getUint32(position + 4, true))
+      c = round(c, view.getUint32(position + 8, true))
+      d = round(d, view.getUint32(position + 12, true))
     }
-    const [a = 0, b = 0, c = 0, d = 0] = lanes
     hash = rotate(a, 1) + rotate(b, 7) + rotate(c, 12) + rotate(d, 18)
   }
   hash = (hash + bytes.length) | 0
@@ -135,6 +151,12 @@ export function xxh32(bytes: Uint8Array): number {
   hash = Math.imul(hash ^ (hash >>> 15), prime2)
   hash = Math.imul(hash ^ (hash >>> 13), prime3)
   return (hash ^ (hash >>> 16)) >>> 0
+}
+
+/** What one lane makes of its next word. */
+function round(lane: number, word: number): number {
+  const [prime1, prime2] = primes
+  return Math.imul(rotate((lane + Math.imul(word, prime2)) | 0, 13), prime1)
 }
 
 function rotate(value: number, bits: number): number {

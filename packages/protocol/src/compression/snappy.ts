@@ -17,6 +17,10 @@ const xerialHeaderBytes = 16
 /** Three bytes make a copy of 64. */
 const expansionMax = 22
 const pieceBytes = 64 * 1024
+/** A literal's tag says more than this if its length follows in bytes of its own. */
+const longLiteral = 60
+/** Up to so many bytes a loop is quicker than the call that copies them. */
+const loopBytesMax = 48
 
 /** Pieces in order; together at most `bytesMax`. Throws InvalidMessageError. */
 export function* expandSnappy(input: Uint8Array, bytesMax: number): Generator<Uint8Array> {
@@ -42,36 +46,32 @@ export function* expandSnappy(input: Uint8Array, bytesMax: number): Generator<Ui
 }
 
 function* expandBlock(input: Uint8Array, bytesMax: number): Generator<Uint8Array> {
-  let position = 0
-  const next = (): number => {
-    const byte = input[position++]
-    if (byte === undefined) throw damaged('it ends too early')
-    return byte
-  }
-  const little = (bytes: number): number => {
-    let value = 0
-    for (let index = 0; index < bytes; index++) value += next() * 2 ** (8 * index)
-    return value
-  }
-  const length = readLength(next)
+  const { length, start } = readLength(input)
   if (length > bytesMax) throw damaged(`it expands to more than ${bytesMax} bytes`)
-  if (length > (input.length - position) * expansionMax) throw damaged('its length is a lie')
+  if (length > (input.length - start) * expansionMax) throw damaged('its length is a lie')
   const output = new Uint8Array(length)
+  let position = start
   let end = 0
   let given = 0
   while (position < input.length) {
-    const tag = next()
+    const tag = input[position++] as number
     const kind = tag & 3
     if (kind === 0) {
-      const short = tag >> 2
-      const count = (short < 60 ? short : little(short - 59)) + 1
+      let count = (tag >> 2) + 1
+      if (count > longLiteral) {
+        const bytes = count - longLiteral
+        count = little(input, position, bytes) + 1
+        position += bytes
+      }
       if (position + count > input.length || end + count > length) throw damaged('a literal is cut')
-      output.set(input.subarray(position, position + count), end)
+      copyLiteral(output, end, input, position, count)
       position += count
       end += count
     } else {
       const count = kind === 1 ? 4 + ((tag >> 2) & 7) : 1 + (tag >> 2)
-      const back = kind === 1 ? (tag >> 5) * 256 + next() : little(kind === 2 ? 2 : 4)
+      const bytes = kind === 3 ? 4 : kind
+      const back = (kind === 1 ? (tag >> 5) * 256 : 0) + little(input, position, bytes)
+      position += bytes
       if (back === 0 || back > end || end + count > length) throw damaged('a copy is out of range')
       copyBack(output, end, back, count)
       end += count
@@ -84,20 +84,47 @@ function* expandBlock(input: Uint8Array, bytesMax: number): Generator<Uint8Array
   if (end > given) yield output.subarray(given, end)
 }
 
-function readLength(next: () => number): number {
-  let value = 0
-  for (let scale = 1; scale <= 2 ** 28; scale *= 0x80) {
-    const byte = next()
-    value += (byte & 0x7f) * scale
-    if (byte < 0x80) return value
+/** An unsigned integer of 1 to 4 bytes. */
+function little(input: Uint8Array, position: number, bytes: number): number {
+  if (position + bytes > input.length) throw damaged('it ends too early')
+  let value = input[position] as number
+  if (bytes > 1) value |= (input[position + 1] as number) << 8
+  if (bytes > 2) value |= (input[position + 2] as number) << 16
+  return bytes > 3 ? value + (input[position + 3] as number) * 2 ** 24 : value
+}
+
+function readLength(input: Uint8Array): { readonly length: number; readonly start: number } {
+  let length = 0
+  for (let start = 0; start < 5; start++) {
+    const byte = input[start]
+    if (byte === undefined) throw damaged('it ends too early')
+    length += (byte & 0x7f) * 2 ** (7 * start)
+    if (byte < 0x80) return { length, start: start + 1 }
   }
   throw damaged('its length is malformed')
+}
+
+/** Copies what stands in the input as it is to come out. Both ranges were checked. */
+export function copyLiteral(
+  output: Uint8Array,
+  end: number,
+  input: Uint8Array,
+  position: number,
+  count: number,
+): void {
+  if (count > loopBytesMax) {
+    output.set(input.subarray(position, position + count), end)
+    return
+  }
+  for (let index = 0; index < count; index++) {
+    output[end + index] = input[position + index] as number
+  }
 }
 
 /** Copies `count` bytes from `back` bytes before `end`; what is copied may itself be part of it. */
 export function copyBack(output: Uint8Array, end: number, back: number, count: number): void {
   const start = end - back
-  if (back >= count) {
+  if (count > loopBytesMax && back >= count) {
     output.copyWithin(end, start, start + count)
     return
   }
