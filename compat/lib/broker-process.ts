@@ -1,0 +1,132 @@
+/**
+ * A broker in a process of its own, on loopback, with a directory and a port that it keeps over restarts.
+ * Whoever starts one ends it: `stop` leaves no process and no file behind.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+
+const stopMsMax = 20_000
+const outputCharsMax = 16_384
+
+/** How a kind of broker is run; `ready` resolves once it answers a real request. */
+export interface BrokerPlan {
+  readonly name: string
+  readonly port: number
+  /** Everything that the broker writes; removed in the end. */
+  readonly directory: string
+  readonly program: string
+  readonly argv: readonly string[]
+  readonly startMsMax: number
+  ready(): Promise<boolean>
+}
+
+export class BrokerProcess implements AsyncDisposable {
+  readonly name: string
+  readonly port: number
+  readonly directory: string
+  /** From the start of the process to the first answer. */
+  startMs = 0
+  readonly #plan: BrokerPlan
+  #child: ChildProcess | undefined
+  #output = ''
+
+  constructor(plan: BrokerPlan) {
+    this.#plan = plan
+    this.name = plan.name
+    this.port = plan.port
+    this.directory = plan.directory
+  }
+
+  get bootstrap(): string {
+    return `127.0.0.1:${this.port}`
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0
+  }
+
+  /** The last that it printed. */
+  get output(): string {
+    return this.#output
+  }
+
+  /** Resolves when it answers. Rejects with what it printed if it does not, and ends it. */
+  async start(): Promise<void> {
+    const plan = this.#plan
+    const started = performance.now()
+    this.#output = ''
+    const child = spawn(plan.program, plan.argv, {
+      cwd: plan.directory,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    this.#child = child
+    const keep = (text: string): void => {
+      this.#output = (this.#output + text).slice(-outputCharsMax)
+    }
+    child.stdout.setEncoding('utf8').on('data', keep)
+    child.stderr.setEncoding('utf8').on('data', keep)
+    child.once('error', (error) => keep(String(error)))
+    while (!(await plan.ready())) {
+      const isLate = performance.now() - started > plan.startMsMax
+      if (isLate || child.pid === undefined || hasEnded(child)) {
+        await this.end('SIGKILL')
+        const why = isLate ? `no answer in ${plan.startMsMax} ms` : 'it ended'
+        throw new Error(`${plan.name} did not start: ${why}\n${this.#output}`)
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    this.startMs = performance.now() - started
+  }
+
+  /** Ends it and starts it again, same port and directory. */
+  async restart(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    await this.end(signal)
+    await this.start()
+  }
+
+  /** Ends the process, and leaves the directory; one that does not end by itself is killed. */
+  async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    const child = this.#child
+    if (child?.pid === undefined || hasEnded(child)) return
+    const exit = once(child, 'exit')
+    child.kill(signal)
+    const timer = setTimeout(() => child.kill('SIGKILL'), stopMsMax)
+    await exit
+    clearTimeout(timer)
+  }
+
+  /** Ends the process, and removes the directory. */
+  async stop(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    await this.end(signal)
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+}
+
+export function createDirectory(name: string): string {
+  return mkdtempSync(path.join(tmpdir(), `kaska-compat-${name}-`))
+}
+
+/** Ports that were free a moment ago: for servers that cannot be asked for any. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
+  await Promise.all(servers.map((server) => once(server, 'listening')))
+  const ports = servers.map((server) => {
+    const address = server.address()
+    if (address === null || typeof address === 'string') throw new Error('a server without a port')
+    return address.port
+  })
+  await Promise.all(servers.map((server) => once(server.close(), 'close')))
+  return ports
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null
+}

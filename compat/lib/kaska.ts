@@ -1,0 +1,25 @@
+/** Kaska as a user starts it: `kaska serve` with its defaults, on loopback, in a directory of its own. */
+import path from 'node:path'
+import process from 'node:process'
+import { BrokerProcess, createDirectory, freePorts } from './broker-process.ts'
+import { answersMetadata } from './metadata-request.ts'
+
+const program = path.resolve(import.meta.dirname, '../../packages/kaska/bin/kaska.js')
+
+/** `serveOptions` are more options of `kaska serve`. */
+export async function startKaska(serveOptions: readonly string[] = []): Promise<BrokerProcess> {
+  const [port = 0] = await freePorts(1)
+  const directory = createDirectory('kaska')
+  const data = path.join(directory, 'data')
+  const broker = new BrokerProcess({
+    name: 'Kaska',
+    port,
+    directory,
+    program: process.execPath,
+    argv: [program, 'serve', '--port', String(port), '--data', data, ...serveOptions],
+    startMsMax: 30_000,
+    ready: () => answersMetadata(port),
+  })
+  await broker.start()
+  return broker
+}
