@@ -20,6 +20,8 @@ export interface Membership {
   checkCommit(group: string, member: CommitMember): kafka.KafkaErrorCode
   /** Does a member of the group subscribe to the topic, as far as its subscription can be read? */
   isSubscribed(group: string, topic: string): boolean
+  /** What its members' protocol is for, 'consumer' as a rule; undefined: it has no members now. */
+  protocolType(group: string): string | undefined
   /** Since when the group has no members, in wall time; undefined: it has some, or never had. */
   emptySince(group: string): number | undefined
 }
