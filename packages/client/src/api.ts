@@ -7,6 +7,7 @@ export {
   ConnectionError,
   DeliveryTimeoutError,
   DiskFullError,
+  GroupActiveError,
   type Engine,
   InternalError,
   InvalidArgumentError,

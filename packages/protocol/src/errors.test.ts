@@ -49,6 +49,7 @@ test('the numbers on the wire stay as they are', () => {
     [20, 'OVERLOADED'],
     [21, 'INTERNAL'],
     [22, 'NOT_AUTHORIZED'],
+    [23, 'GROUP_ACTIVE'],
   ])
 })
 

@@ -221,6 +221,15 @@ export class NotAuthorizedError extends KaskaError {
   static override readonly meaning = 'This client may not do that.'
 }
 
+/** Nobody but its members may move what a group has committed, and they are Kafka's consumers. */
+export class GroupActiveError extends KaskaError {
+  static override readonly errorName = 'GroupActiveError'
+  static override readonly code = 'GROUP_ACTIVE'
+  static override readonly wire = 23
+  static override readonly meaning =
+    'The name to commit under is that of a group of Kafka consumers that are running now.'
+}
+
 export class AlreadySubscribedError extends KaskaError {
   static override readonly errorName = 'AlreadySubscribedError'
   static override readonly code = 'ALREADY_SUBSCRIBED'
@@ -313,6 +322,7 @@ export const errorTable: readonly KaskaErrorClass[] = [
   OverloadedError,
   InternalError,
   NotAuthorizedError,
+  GroupActiveError,
   AlreadySubscribedError,
   NotSubscribedError,
   ConnectionError,
