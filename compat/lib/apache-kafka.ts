@@ -38,10 +38,19 @@ export interface ApacheKafkaOptions {
   readonly properties?: Readonly<Record<string, string>>
   /** The most that the heap of the JVM may take, as `-Xmx` has it. */
   readonly heap?: string
+  /** Further options of the JVM. */
+  readonly jvm?: readonly string[]
 }
 
 /** Starts one. Throws SkippedError where it cannot run. */
 export async function startApacheKafka(options: ApacheKafkaOptions = {}): Promise<BrokerProcess> {
+  const broker = await prepareApacheKafka(options)
+  await broker.start()
+  return broker
+}
+
+/** All but the start, for who measures that; `stop` removes its directory. Throws SkippedError. */
+export async function prepareApacheKafka(options: ApacheKafkaOptions = {}): Promise<BrokerProcess> {
   const kafka = kafkaClassPath()
   const classPath = `${kafka}${path.delimiter}${mavenJar('org.slf4j:slf4j-simple:1.7.36')}`
   const [port = 0, controllerPort = 0] = await freePorts(2)
@@ -51,13 +60,14 @@ export async function startApacheKafka(options: ApacheKafkaOptions = {}): Promis
   const lines = Object.entries(properties).map(([name, value]) => `${name}=${value}\n`)
   writeFileSync(file, lines.join(''))
   format(classPath, file)
-  const broker = new BrokerProcess({
+  return new BrokerProcess({
     name: 'Apache Kafka',
     port,
     directory,
     program: 'java',
     argv: [
       `-Xmx${options.heap ?? '512m'}`,
+      ...(options.jvm ?? []),
       '-Dorg.slf4j.simpleLogger.defaultLogLevel=error',
       '-cp',
       classPath,
@@ -67,8 +77,6 @@ export async function startApacheKafka(options: ApacheKafkaOptions = {}): Promis
     startMsMax: 60_000,
     ready: () => answersMetadata(port),
   })
-  await broker.start()
-  return broker
 }
 
 /** What a cluster of one needs, and no waiting for members that may come. */

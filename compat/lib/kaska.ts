@@ -8,10 +8,17 @@ const program = path.resolve(import.meta.dirname, '../../packages/kaska/bin/kask
 
 /** `serveOptions` are more options of `kaska serve`. */
 export async function startKaska(serveOptions: readonly string[] = []): Promise<BrokerProcess> {
+  const broker = await prepareKaska(serveOptions)
+  await broker.start()
+  return broker
+}
+
+/** All but the start, for who measures that; `stop` removes its directory. */
+export async function prepareKaska(serveOptions: readonly string[] = []): Promise<BrokerProcess> {
   const [port = 0] = await freePorts(1)
   const directory = createDirectory('kaska')
   const data = path.join(directory, 'data')
-  const broker = new BrokerProcess({
+  return new BrokerProcess({
     name: 'Kaska',
     port,
     directory,
@@ -20,6 +27,4 @@ export async function startKaska(serveOptions: readonly string[] = []): Promise<
     startMsMax: 30_000,
     ready: () => answersMetadata(port),
   })
-  await broker.start()
-  return broker
 }
