@@ -4,12 +4,15 @@
  * all is sent whatever its size. What is read is under the high watermark, which is the last stable
  * offset too. From version 12 on a reader is told where the log parts from what it has seen.
  *
- * No session is made: the answer's session id is 0, and clients send all their partitions each time.
+ * From version 7 on a client may have a session (KIP-227): then its requests name only what has changed
+ * of what it wants, and answers only what has changed of what there is. See fetch-session.ts.
  */
-import { type Chunks, kafka, type TopicInfo } from '@kaska/protocol'
+import { type Chunks, kafka, noTopicId, type TopicId, type TopicInfo } from '@kaska/protocol'
+import { FetchPart, type FetchSession } from './fetch-session.ts'
 import { handler, type KafkaContext } from './handler.ts'
 import { codeOf, leaderEpochCode } from './kafka-error.ts'
-import type { StoredReadPart, StoredReadPartResult } from './kafka-store.ts'
+import type { StoredReadPart, StoredReadPartResult, StoredReadResult } from './kafka-store.ts'
+import { Slices } from './slices.ts'
 import { findTopic } from './topics.ts'
 
 const { errorCode } = kafka
@@ -17,10 +20,11 @@ const { errorCode } = kafka
 type TopicRow = kafka.FetchResponse['responses'][number]
 type ReadRow = TopicRow['partitions'][number]
 type Row = { -readonly [K in keyof ReadRow]: ReadRow[K] }
-type WantedTopic = kafka.FetchRequest['topics'][number]
-type WantedPartition = WantedTopic['partitions'][number]
 
 const topicIdVersionMin = 13
+const noSession = 0
+/** What a request's epoch says that names all it wants: a session may be made, or not. */
+const initialEpoch = 0
 const finalEpoch = -1
 const noRecords: Chunks = []
 
@@ -30,71 +34,265 @@ export const fetch = handler({
   request: kafka.fetchRequest,
   response: kafka.fetchResponse,
   handle: async (context, request, version) => {
-    const { limits, store } = context.broker
-    // Nobody has a session: who claims one starts over.
-    if (request.sessionId !== 0 && request.sessionEpoch !== finalEpoch) {
+    const { fetchSessions, clock } = context.broker
+    const { sessionId, sessionEpoch } = request
+    const usesIds = version >= topicIdVersionMin
+    const slices = new Slices(clock)
+    if (sessionEpoch === initialEpoch || sessionEpoch === finalEpoch) {
+      if (sessionId !== noSession) fetchSessions.end(sessionId, context.signal)
+      const fetching = new Fetching(context, request, { usesIds, slices })
+      const parts = await partsOf(request, usesIds, slices)
+      const responses = await fetching.readAll(parts)
+      const wantsSession = sessionEpoch === initialEpoch && version >= sessionVersionMin
+      const session = wantsSession
+        ? fetchSessions.create(parts, { usesIds, owner: context.signal })
+        : undefined
+      return { sessionId: session?.id ?? noSession, responses }
+    }
+    const session = fetchSessions.resume(request, { usesIds, owner: context.signal })
+    if (typeof session === 'number') return { errorCode: session }
+    session.nextEpoch()
+    if (!(await update(context, session, request, { usesIds, slices }))) {
+      // It starts anew, and goes on without a session where there is no room for one.
+      fetchSessions.remove(session)
       return { errorCode: errorCode.FETCH_SESSION_ID_NOT_FOUND }
     }
-    const parts: StoredReadPart[] = []
-    const fills: ((result: StoredReadPartResult) => void)[] = []
-    let hasFailed = false
-    const responses = request.topics.map((wanted): TopicRow => {
-      const id = version >= topicIdVersionMin ? wanted.topicId : undefined
-      const topic = findTopic(context, { name: wanted.topic, id })
-      const partitions = wanted.partitions.map((partition): Row => {
-        const row = emptyRow(partition.partition)
-        const code = refuse(context, topic, partition, version)
-        if (code !== errorCode.NONE || topic === undefined) {
-          row.errorCode = code
-          hasFailed = true
-          return row
-        }
-        parts.push(partOf(topic, partition))
-        fills.push((result) => fill(row, result))
-        return row
-      })
-      return { topic: wanted.topic, topicId: wanted.topicId, partitions }
-    })
-    const result = await store.readStored(
-      {
-        parts,
-        // Kafka waits neither for nothing nor with an error in its hands.
-        waitMs:
-          hasFailed || parts.length === 0 ? 0 : clamp(request.maxWaitMs, limits.fetchWaitMsMax),
-        bytesMin: clamp(request.minBytes, limits.fetchBytesMax),
-        bytesMax: clamp(request.maxBytes, limits.fetchBytesMax),
-      },
-      { ...context.request, signal: context.signal },
-    )
-    context.afterSent(() => result.release())
-    for (const [index, part] of result.parts.entries()) fills[index]?.(part)
-    return { responses }
+    if (session.size === 0) {
+      fetchSessions.remove(session)
+      return {}
+    }
+    const fetching = new Fetching(context, request, { usesIds, slices })
+    return { sessionId: session.id, responses: await fetching.readDue(session) }
   },
 })
+
+const sessionVersionMin = 7
+
+async function partsOf(
+  request: kafka.FetchRequest,
+  usesIds: boolean,
+  slices: Slices,
+): Promise<FetchPart[]> {
+  const parts: FetchPart[] = []
+  for (const { topic, topicId, partitions } of request.topics) {
+    for (const wanted of partitions) {
+      if (slices.isDue) await slices.pause()
+      parts.push(new FetchPart(usesIds ? topicId : topic, wanted))
+    }
+  }
+  return parts
+}
+
+/** Takes in what a request says is new; false where there is no room for it. */
+async function update(
+  { broker }: KafkaContext,
+  session: FetchSession,
+  request: kafka.FetchRequest,
+  { usesIds, slices }: { readonly usesIds: boolean; readonly slices: Slices },
+): Promise<boolean> {
+  const { fetchSessions } = broker
+  for (const { topic, topicId, partitions } of request.topics) {
+    const name = usesIds ? topicId : topic
+    for (const wanted of partitions) {
+      if (slices.isDue) await slices.pause()
+      const known = session.find(name, wanted.partition)
+      if (known !== undefined) {
+        session.update(known, wanted)
+        continue
+      }
+      const part = new FetchPart(name, wanted)
+      if (session.isClosed || !fetchSessions.tryGrow(session, part)) return false
+      session.add(part)
+    }
+  }
+  for (const { topic, topicId, partitions } of request.forgottenTopicsData) {
+    for (const partition of partitions) {
+      if (slices.isDue) await slices.pause()
+      const part = session.forget(usesIds ? topicId : topic, partition)
+      if (part !== undefined) fetchSessions.shrink(session, part)
+    }
+  }
+  return true
+}
+
+/** One request's read, and its answer. */
+class Fetching {
+  readonly #context: KafkaContext
+  readonly #request: kafka.FetchRequest
+  readonly #usesIds: boolean
+  readonly #slices: Slices
+  /** What is read, in the order of its results. */
+  readonly #read: FetchPart[] = []
+  readonly #topics = new Map<string, { row: TopicRow; partitions: Row[] }>()
+
+  constructor(
+    context: KafkaContext,
+    request: kafka.FetchRequest,
+    { usesIds, slices }: { readonly usesIds: boolean; readonly slices: Slices },
+  ) {
+    this.#context = context
+    this.#request = request
+    this.#usesIds = usesIds
+    this.#slices = slices
+  }
+
+  /** Reads all parts, and has a row for each. */
+  async readAll(parts: readonly FetchPart[]): Promise<TopicRow[]> {
+    const refused = new Map<FetchPart, number>()
+    const wanted: StoredReadPart[] = []
+    for (const part of parts) {
+      if (this.#slices.isDue) await this.#slices.pause()
+      const topic = this.#find(part)
+      const code = this.#refusal(part, topic)
+      if (topic === undefined || code !== errorCode.NONE) {
+        refused.set(part, code)
+        continue
+      }
+      this.#read.push(part)
+      wanted.push(partOf(topic.id, part))
+    }
+    const result = await this.#readStored(wanted, {
+      waits: wanted.length > 0 && !isFenced(refused.values()),
+    })
+    let next = 0
+    for (const part of parts) {
+      if (this.#slices.isDue) await this.#slices.pause()
+      const code = refused.get(part)
+      const row = rowOf(part, code ?? (result.parts[next++] as StoredReadPartResult))
+      this.#add(part, row)
+    }
+    return this.#responses()
+  }
+
+  /** Reads what is due of a session, and has rows for what has changed. */
+  async readDue(session: FetchSession): Promise<TopicRow[]> {
+    let join: ((part: StoredReadPart) => void) | undefined
+    const late: FetchPart[] = []
+    const due = session.take((part) => {
+      // Before the read takes late parts it takes these.
+      const { watched } = part
+      if (watched === undefined) return
+      late.push(part)
+      join?.(partOf(watched.topic, part))
+    })
+    const refused = new Map<FetchPart, number>()
+    const wanted: StoredReadPart[] = []
+    for (const part of due) {
+      if (this.#slices.isDue) await this.#slices.pause()
+      const topic = this.#find(part)
+      const code = this.#refusal(part, topic)
+      if (topic === undefined || code !== errorCode.NONE) {
+        refused.set(part, code)
+        continue
+      }
+      this.#watch(session, part, topic)
+      this.#read.push(part)
+      wanted.push(partOf(topic.id, part))
+    }
+    const result = await this.#readStored(wanted, {
+      waits: refused.size < session.size && !isFenced(refused.values()),
+      late: (take) => {
+        join = take
+        for (const part of late) if (part.watched) take(partOf(part.watched.topic, part))
+      },
+    })
+    session.readEnded()
+    this.#read.push(...late)
+    for (const [part, code] of refused) this.#settle(session, part, rowOf(part, code))
+    for (const [index, part] of this.#read.entries()) {
+      if (this.#slices.isDue) await this.#slices.pause()
+      this.#settle(session, part, rowOf(part, result.parts[index] as StoredReadPartResult))
+    }
+    session.settled()
+    return this.#responses()
+  }
+
+  /** Waits neither for nothing nor with a failed read in its hands, as Kafka. */
+  async #readStored(
+    parts: readonly StoredReadPart[],
+    { waits, late }: { waits: boolean; late?: StoredReadLate },
+  ): Promise<StoredReadResult> {
+    const { broker, signal, request, afterSent } = this.#context
+    const { fetchWaitMsMax, fetchBytesMax } = broker.limits
+    const { maxWaitMs, minBytes, maxBytes } = this.#request
+    const result = await broker.store.readStored(
+      {
+        parts,
+        waitMs: waits ? clamp(maxWaitMs, fetchWaitMsMax) : 0,
+        bytesMin: clamp(minBytes, fetchBytesMax),
+        bytesMax: clamp(maxBytes, fetchBytesMax),
+        ...(late === undefined ? {} : { late }),
+      },
+      { ...request, signal },
+    )
+    afterSent(() => result.release())
+    return result
+  }
+
+  #find({ topic }: FetchPart): TopicInfo | undefined {
+    const named = this.#usesIds ? { name: '', id: topic } : { name: topic, id: undefined }
+    return findTopic(this.#context, named)
+  }
+
+  #refusal({ partition, wanted }: FetchPart, topic: TopicInfo | undefined): number {
+    if (topic === undefined) {
+      return this.#usesIds ? errorCode.UNKNOWN_TOPIC_ID : errorCode.UNKNOWN_TOPIC_OR_PARTITION
+    }
+    if (partition < 0 || partition >= topic.partitions) return errorCode.UNKNOWN_TOPIC_OR_PARTITION
+    const { leaderEpoch } = this.#context.broker.identity
+    return leaderEpochCode(wanted.currentLeaderEpoch, leaderEpoch)
+  }
+
+  #watch(session: FetchSession, part: FetchPart, { id: topic }: TopicInfo): void {
+    if (part.watched?.topic === topic || session.isClosed) return
+    part.watched?.stop()
+    const changed = () => session.wake(part)
+    part.watched = { topic, stop: this.#context.broker.store.watch(topic, part.partition, changed) }
+  }
+
+  #settle(session: FetchSession, part: FetchPart, row: Row): void {
+    const hasRecords = row.records !== null && row.records.length > 0
+    const isError = row.errorCode !== errorCode.NONE || row.divergingEpoch.epoch >= 0
+    const { highWatermark: endOffset, logStartOffset: startOffset } = row
+    const said = { isError, hasRecords, startOffset, endOffset }
+    if (session.settle(part, said)) this.#add(part, row)
+  }
+
+  #add({ topic }: FetchPart, row: Row): void {
+    let found = this.#topics.get(topic)
+    if (found === undefined) {
+      const partitions: Row[] = []
+      const named = this.#usesIds ? { topic: '', topicId: topic } : { topic, topicId: noTopicId }
+      found = { row: { ...named, partitions }, partitions }
+      this.#topics.set(topic, found)
+    }
+    found.partitions.push(row)
+  }
+
+  #responses(): TopicRow[] {
+    return Array.from(this.#topics.values(), ({ row }) => row)
+  }
+}
+
+type StoredReadLate = (join: (part: StoredReadPart) => void) => void
 
 function clamp(value: number, max: number): number {
   return Math.max(0, Math.min(value, max))
 }
 
-function refuse(
-  { broker }: KafkaContext,
-  topic: TopicInfo | undefined,
-  { partition, currentLeaderEpoch }: WantedPartition,
-  version: number,
-): number {
-  if (topic === undefined) {
-    return version >= topicIdVersionMin
-      ? errorCode.UNKNOWN_TOPIC_ID
-      : errorCode.UNKNOWN_TOPIC_OR_PARTITION
+/** A topic that is not there does not end a wait for the others; a reader that is behind does. */
+function isFenced(codes: Iterable<number>): boolean {
+  for (const code of codes) {
+    if (code === errorCode.FENCED_LEADER_EPOCH || code === errorCode.UNKNOWN_LEADER_EPOCH)
+      return true
   }
-  if (partition < 0 || partition >= topic.partitions) return errorCode.UNKNOWN_TOPIC_OR_PARTITION
-  return leaderEpochCode(currentLeaderEpoch, broker.identity.leaderEpoch)
+  return false
 }
 
-function partOf({ id }: TopicInfo, wanted: WantedPartition): StoredReadPart {
-  const { partition, fetchOffset, partitionMaxBytes, lastFetchedEpoch } = wanted
+function partOf(topic: TopicId, { partition, wanted }: FetchPart): StoredReadPart {
+  const { fetchOffset, partitionMaxBytes, lastFetchedEpoch } = wanted
   return {
-    topic: id,
+    topic,
     partition,
     offset: fetchOffset,
     bytesMax: Math.max(0, partitionMaxBytes),
@@ -102,9 +300,10 @@ function partOf({ id }: TopicInfo, wanted: WantedPartition): StoredReadPart {
   }
 }
 
-function emptyRow(partitionIndex: number): Row {
-  return {
-    partitionIndex,
+/** What is said of a part that was read, or refused with a code. */
+function rowOf({ partition }: FetchPart, result: StoredReadPartResult | number): Row {
+  const row: Row = {
+    partitionIndex: partition,
     errorCode: errorCode.NONE,
     highWatermark: -1,
     lastStableOffset: -1,
@@ -116,12 +315,15 @@ function emptyRow(partitionIndex: number): Row {
     preferredReadReplica: -1,
     records: noRecords,
   }
+  if (typeof result === 'number') row.errorCode = result
+  else fill(row, result)
+  return row
 }
 
 function fill(
   row: Row,
   { error, diverging, batches, startOffset, endOffset }: StoredReadPartResult,
-) {
+): void {
   if (error !== undefined) {
     row.errorCode = codeOf(error)
     return

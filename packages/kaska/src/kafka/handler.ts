@@ -4,6 +4,7 @@
  */
 import type { ChunkReader, Clock, Crc32c, kafka, RequestContext } from '@kaska/protocol'
 import type { ByteBudget } from '../transport/byte-budget.ts'
+import type { FetchSessions } from './fetch-sessions.ts'
 import type { KafkaLimits } from './kafka-limits.ts'
 import type { KafkaStore } from './kafka-store.ts'
 
@@ -41,6 +42,7 @@ export interface KafkaBroker {
   readonly crc32c: Crc32c
   readonly budget: ByteBudget
   readonly handlers: ReadonlyMap<number, Handler>
+  readonly fetchSessions: FetchSessions
 }
 
 /** A request under way, for its handler. */

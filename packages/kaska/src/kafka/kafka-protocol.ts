@@ -7,6 +7,7 @@
  */
 import type { Clock, Crc32c, kafka, Receiver, Transport } from '@kaska/protocol'
 import type { ByteBudget } from '../transport/byte-budget.ts'
+import { FetchSessions } from './fetch-sessions.ts'
 import {
   defaultConfig,
   type Endpoint,
@@ -85,6 +86,8 @@ class Sessions implements KafkaProtocol {
       crc32c,
       budget,
       handlers: new Map(all.map((one) => [one.key, one])),
+      // max.incremental.fetch.session.cache.slots
+      fetchSessions: new FetchSessions({ slotsMax: 1000, clock, budget }),
     }
     this.#shared = { broker, advertise, report, ended: (session) => this.#remove(session) }
   }

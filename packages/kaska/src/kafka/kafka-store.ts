@@ -33,6 +33,8 @@ export interface StoredReadRequest {
   readonly waitMs: number
   readonly bytesMin: number
   readonly bytesMax: number
+  /** Called once with what adds a part while the read waits, and does nothing when it is over. */
+  readonly late?: (join: (part: StoredReadPart) => void) => void
 }
 
 export interface StoredReadPartResult extends OffsetBounds {
@@ -42,7 +44,7 @@ export interface StoredReadPartResult extends OffsetBounds {
 }
 
 export interface StoredReadResult {
-  /** In the order of the request's parts. */
+  /** In the order of the request's parts, and behind them those that came late. */
   readonly parts: readonly StoredReadPartResult[]
   /** To be called once, when the views are no longer needed. */
   release(): void
@@ -61,6 +63,9 @@ export interface KafkaStore extends Engine {
   topics(): Iterable<TopicInfo>
   /** Waits for `bytesMin` bytes, a part that fails, or `waitMs`. */
   readStored(request: StoredReadRequest, context: RequestContext): Promise<StoredReadResult>
+  /** Calls back whenever a read of the partition may have a new answer, until what it returns is called.
+   * Throws UnknownTopicError, UnknownPartitionError. */
+  watch(topic: TopicId, partition: number, changed: () => void): () => void
   /** The first message at or after the timestamp. */
   messageAt(
     topic: TopicId,

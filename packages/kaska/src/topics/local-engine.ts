@@ -317,6 +317,15 @@ export class LocalEngine implements Engine {
     }
   }
 
+  /** Calls back whenever a read of the partition may have a new answer, until what is returned is called;
+   * that does not keep the log open. Throws UnknownTopicError, UnknownPartitionError. */
+  watch(topic: TopicId, partition: number, changed: () => void): () => void {
+    const watched = this.#partitionOf(topic, partition)
+    const waiter = { wake: changed }
+    watched.addWaiter(waiter)
+    return () => watched.removeWaiter(waiter)
+  }
+
   /** The first message at or after the timestamp; undefined if there is none. */
   async messageAt(
     topic: TopicId,

@@ -112,7 +112,8 @@ export class Partition {
     const log = this.#log
     const wasUsed = this.#wasUsed
     this.#wasUsed = false
-    const isBusy = this.#users > 0 || this.#queue.length > 0 || this.#waiters !== undefined
+    // Who only waits for a change needs no log: it is told of what follows the next opening.
+    const isBusy = this.#users > 0 || this.#queue.length > 0
     // To open an offline log again would be to try its recovery: that is for a start to do.
     if (wasUsed || isBusy || log === undefined || log.offline !== undefined) return false
     this.#log = undefined
@@ -137,7 +138,8 @@ export class Partition {
     }
   }
 
-  /** Calls `waiter.wake(this)` whenever a poll of this partition may have a new answer. */
+  /** Calls `waiter.wake(this)` whenever a poll of this partition may have a new answer. Whoever wants to
+   * read then says `enter`: a waiter does not keep the log open. */
   addWaiter(waiter: PartitionWaiter): void {
     this.#waiters ??= new Set()
     this.#waiters.add(waiter)
@@ -169,7 +171,10 @@ export class Partition {
     try {
       await this.#closing
       const log = await this.#seams.opener.open(this.topic, this.number)
-      log.onAdvance(() => this.#wake())
+      // The end of a log that is closed since nobody uses it is no news.
+      log.onAdvance(() => {
+        if (this.#log === log) this.#wake()
+      })
       this.#log = log
       this.#seams.open.add(this)
       return log

@@ -39,6 +39,8 @@ export interface StoredReadRequest {
   /** Once there is so much, or a failure, it does not wait any longer. */
   readonly bytesMin: number
   readonly bytesMax: number
+  /** Called once with what adds a part while the read waits, and does nothing when it is over. */
+  readonly late?: (join: (part: StoredReadPart) => void) => void
 }
 
 export interface StoredReadPartResult extends OffsetBounds {
@@ -51,7 +53,7 @@ export interface StoredReadPartResult extends OffsetBounds {
 }
 
 export interface StoredReadResult {
-  /** In the order of the request's parts. */
+  /** In the order of the request's parts, and behind them those that came late. */
   readonly parts: readonly StoredReadPartResult[]
   /** To be called once, when the views are no longer needed. */
   release(): void
@@ -87,6 +89,7 @@ interface Slot {
   isEpochChecked: boolean
 }
 
+/** Reads once: `run` is called once. */
 export class StoredRead implements PartitionWaiter {
   readonly #request: StoredReadRequest
   readonly #signal: AbortSignal | undefined
@@ -98,6 +101,8 @@ export class StoredRead implements PartitionWaiter {
   #bytes = 0
   /** Is there more than the limits let in, or a part that failed? */
   #isOver = false
+  #isListening = false
+  #hasEnded = false
   readonly #woken = new Set<Partition>()
   #wakeUp: (() => void) | undefined = undefined
   #sliceStart: number
@@ -114,16 +119,19 @@ export class StoredRead implements PartitionWaiter {
 
   async run(): Promise<StoredReadResult> {
     const slots = this.#slots
-    let isListening = false
+    const { parts, waitMs, late } = this.#request
     try {
-      for (const part of this.#request.parts) slots.push(this.#slotOf(part))
+      for (const [index, part] of parts.entries()) {
+        if (index % sliceParts === sliceParts - 1) await this.#giveWay()
+        slots.push(this.#slotOf(part))
+      }
+      late?.((part) => this.#join(part))
       await this.#openAll()
       await this.#gather(slots)
-      const deadline = this.#seams.clock.monotonic() + this.#request.waitMs
+      const deadline = this.#seams.clock.monotonic() + waitMs
       while (!this.#isDone(deadline)) {
-        if (!isListening) {
-          isListening = true
-          for (const { partition } of slots) partition?.addWaiter(this)
+        if (!this.#isListening) {
+          await this.#listen()
           // What came before it listened is seen now.
           await this.#gather(slots)
           continue
@@ -138,10 +146,39 @@ export class StoredRead implements PartitionWaiter {
       this.#release()
       throw error
     } finally {
-      for (const { partition } of slots) {
-        if (isListening) partition?.removeWaiter(this)
-        partition?.leave()
-      }
+      this.#hasEnded = true
+      void this.#leaveAll()
+    }
+  }
+
+  /** Takes a part on while the others are waited for. */
+  #join(part: StoredReadPart): void {
+    if (this.#hasEnded) return
+    const slot = this.#slotOf(part)
+    this.#slots.push(slot)
+    const { partition } = slot
+    if (partition === undefined) this.#wakeUp?.()
+    else {
+      if (this.#isListening) partition.addWaiter(this)
+      this.wake(partition)
+    }
+  }
+
+  async #listen(): Promise<void> {
+    this.#isListening = true
+    // A part that comes meanwhile listens by itself.
+    for (const [index, { partition }] of [...this.#slots].entries()) {
+      if (index % sliceParts === sliceParts - 1) await this.#giveWay()
+      partition?.addWaiter(this)
+    }
+  }
+
+  /** The answer does not wait for this. */
+  async #leaveAll(): Promise<void> {
+    for (const [index, { partition }] of this.#slots.entries()) {
+      if (index % sliceParts === sliceParts - 1) await this.#giveWay()
+      if (this.#isListening) partition?.removeWaiter(this)
+      partition?.leave()
     }
   }
 
