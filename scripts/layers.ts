@@ -48,13 +48,15 @@ const layers: Readonly<Record<string, PackageLayers>> = {
     pure: ['node:assert/strict'],
     folders: {
       log: [],
-      topics: ['log'],
-      groups: ['log', 'topics'],
+      // Tables of settings: pure.
+      config: [],
+      topics: ['log', 'config'],
+      groups: ['log', 'topics', 'config'],
       // Cuts what arrives into frames that are paid for; knows no protocol.
       transport: [],
       // Sessions are frames in, calls of an `Engine`, frames out: they know neither files nor topics.
       native: ['transport'],
-      kafka: ['transport'],
+      kafka: ['transport', 'config'],
       // Makes the seams out of Node; knows the interfaces only.
       host: ['log'],
       '': all,

@@ -14,6 +14,8 @@ import {
   type TopicId,
   topicNameOf,
 } from '@kaska/protocol'
+import { type BrokerConfig, type GivenConfig, readBrokerConfig } from './config/broker-config.ts'
+import { topicDefaults } from './config/topic-settings.ts'
 import { OffsetStore } from './groups/offset-store.ts'
 import { createCodecs, createExpander } from './host/codecs.ts'
 import { loadCrc32c } from './host/crc32c.ts'
@@ -53,6 +55,11 @@ export interface BrokerOptions {
   readonly memoryBytesMax?: number
   /** How many partitions that nobody uses keep their logs open, some 4 KiB each; 10,000. */
   readonly openPartitionsMax?: number
+  /**
+   * The broker's configuration by Kafka's names: `{ 'num.partitions': 3 }`. All of them are in
+   * docs/reference/broker-config.md.
+   */
+  readonly config?: GivenConfig
   /** Created at the start where they do not exist yet. */
   readonly topics?: readonly TopicOption[]
   /** What a person who runs the broker should hear of: one line of text each. */
@@ -121,6 +128,7 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
   const clock = options.clock ?? nodeClock
   const random = options.random ?? nodeRandom
   const report = options.report ?? (() => {})
+  const config = readBrokerConfig(options.config)
   const budget = new MemoryBudget(checkMemory(options.memoryBytesMax ?? memoryBytesMaxDefault), {
     // Files copy what is written to them; any other disk may keep it.
     freesOwned: options.data !== undefined,
@@ -136,7 +144,7 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
     report: ({ text }) => report(text),
   })
   try {
-    const topics = await TopicStore.open(directory, random)
+    const topics = await TopicStore.open(directory, random, topicDefaults(config))
     const hasTopic = (id: TopicId): boolean => topics.byId(id) !== undefined
     const offsets = await OffsetStore.open(directory, { clock, hasTopic })
     const producerIds = await ProducerIds.open(directory)
@@ -156,7 +164,7 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
       report,
     })
     await createTopics(engine, options.topics ?? [])
-    return new JoinedBroker({ directory, engine, budget, clock, crc32c, report })
+    return new JoinedBroker({ config, directory, engine, budget, clock, crc32c, report })
   } catch (error) {
     await directory.close()
     throw error
@@ -203,6 +211,7 @@ async function createTopics(engine: Engine, topics: readonly TopicOption[]): Pro
 }
 
 interface Parts {
+  readonly config: BrokerConfig
   readonly directory: DataDirectory
   readonly engine: LocalEngine
   readonly budget: MemoryBudget
@@ -243,7 +252,7 @@ class JoinedBroker implements Broker {
   async listen(options: ListenOptions = {}): Promise<Listening> {
     const { host = '127.0.0.1', port = portDefault } = options
     if (this.#closing !== undefined) throw new ClosedError('the broker was closed')
-    const { engine, budget, clock, crc32c, directory } = this.#parts
+    const { config, engine, budget, clock, crc32c, directory } = this.#parts
     const report = limitReport(this.#parts.report, clock)
     const { listen, overSockets } = await import('./host/listener.ts')
     const { createNativeProtocol } = await import('./native/native-protocol.ts')
@@ -256,6 +265,7 @@ class JoinedBroker implements Broker {
       clock,
       crc32c,
       budget,
+      config,
       identity: { clusterId, nodeId: directory.nodeId, leaderEpoch: directory.shared.leaderEpoch },
       advertise: options.advertise,
       report,

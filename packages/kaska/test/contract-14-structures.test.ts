@@ -6,19 +6,22 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { connect } from '@kaska/client'
 import { topicNameOf } from '@kaska/protocol'
+import { defaultBrokerConfig } from '../src/config/broker-config.ts'
+import { noTopicConfig, topicDefaults } from '../src/config/topic-settings.ts'
 import { PartitionLog } from '../src/log/partition-log.ts'
 import { startBroker } from '../src/testing.ts'
 import { Topic } from '../src/topics/topic.ts'
-import { noTopicConfig } from '../src/topics/topic-config.ts'
 import { TopicMap } from '../src/topics/topic-map.ts'
 import { context } from './batches.ts'
+
+const configured = { config: noTopicConfig, defaults: topicDefaults(defaultBrokerConfig).kaska }
 
 suite('contract 14: the iterable map and the append-only queue', () => {
   test('the map of topics is iterated in creation order while it grows and shrinks', () => {
     const map = new TopicMap()
     const add = (created: number) => {
       const info = { name: `t${created}`, id: `id${created}`, partitions: 1 }
-      const topic = new Topic(info, created, noTopicConfig, 'live')
+      const topic = new Topic(info, created, configured, 'live')
       map.add(topic)
       return topic
     }

@@ -15,6 +15,7 @@ import {
   readBytes,
   readChoice,
   readEndpoint,
+  readPair,
   readPort,
   readText,
   readTopicSpec,
@@ -119,19 +120,26 @@ function addServe(program: Command, terminal: Terminal, version: string): void {
         },
       ),
     )
+    .addOption(
+      new Setting(
+        '--config <name=value>',
+        "a setting of the broker by Kafka's name; repeatable (docs/reference/broker-config.md)",
+        { environment: 'KASKA_CONFIG', read: readPair, isList: true },
+      ),
+    )
     .addOption(configFileOption())
     .allowExcessArguments()
     .addHelpText(
       'after',
       `
 SIGTERM and SIGINT (Ctrl-C) stop it cleanly; a second one ends it at once.
-(--config <name=value> is kept for the broker's configuration by Kafka's names.)
 
 Examples:
   kaska
   kaska --port 0 --memory
   kaska serve --data /var/lib/kaska --topic orders:3 --topic billing
   kaska serve --host 0.0.0.0 --sync os
+  kaska serve --config num.partitions=3 --config log.retention.hours=24
   KASKA_PORT=9093 kaska`,
     )
     .action(

@@ -12,9 +12,6 @@ type Response = kafka.DescribeTopicPartitionsResponse
 type TopicRow = Response['topics'][number]
 type PartitionRow = TopicRow['partitions'][number]
 
-/** max.request.partition.size.limit */
-const partitionsMax = 2000
-
 export const describeTopicPartitions = handler({
   key: 75,
   versions: '0',
@@ -22,7 +19,8 @@ export const describeTopicPartitions = handler({
   response: kafka.describeTopicPartitionsResponse,
   handle: (context, request) => {
     const { cursor, responsePartitionLimit } = request
-    let partitionsLeft = Math.max(1, Math.min(responsePartitionLimit, partitionsMax))
+    const { describedPartitionsMax } = context.broker.config
+    let partitionsLeft = Math.max(1, Math.min(responsePartitionLimit, describedPartitionsMax))
     const topics: TopicRow[] = []
     for (const name of namesOf(context, request.topics)) {
       if (cursor !== null && name < cursor.topicName) continue

@@ -3,20 +3,11 @@
  * versions that it serves. ApiVersions answers with what is registered, and nothing else is served.
  */
 import type { ChunkReader, Clock, Crc32c, kafka, RequestContext } from '@kaska/protocol'
+import type { BrokerConfig } from '../config/broker-config.ts'
 import type { ByteBudget } from '../transport/byte-budget.ts'
 import type { FetchSessions } from './fetch-sessions.ts'
 import type { KafkaLimits } from './kafka-limits.ts'
 import type { KafkaStore } from './kafka-store.ts'
-
-/** Broker settings by Kafka's names. */
-export interface KafkaConfig {
-  /** auto.create.topics.enable */
-  readonly autoCreateTopics: boolean
-  /** num.partitions */
-  readonly partitions: number
-}
-
-export const defaultConfig: KafkaConfig = { autoCreateTopics: true, partitions: 1 }
 
 /** An address for clients to connect to. */
 export interface Endpoint {
@@ -36,7 +27,7 @@ export interface KafkaIdentity {
 export interface KafkaBroker {
   readonly store: KafkaStore
   readonly identity: KafkaIdentity
-  readonly config: KafkaConfig
+  readonly config: BrokerConfig
   readonly limits: KafkaLimits
   readonly clock: Clock
   readonly crc32c: Crc32c

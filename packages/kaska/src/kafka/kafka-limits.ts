@@ -1,4 +1,5 @@
 /** What bounds a Kafka connection. Every queue of a session has its bound here. */
+import { type BrokerConfig, defaultBrokerConfig } from '../config/broker-config.ts'
 import type { ProgressLimits } from '../transport/progress-watch.ts'
 
 export interface KafkaLimits extends ProgressLimits {
@@ -16,19 +17,20 @@ export interface KafkaLimits extends ProgressLimits {
   readonly closeMs: number
 }
 
-/** The limits of a broker with this byte budget. Kafka's own are named where there is one. */
-export function defaultLimits(memoryBytesMax: number): KafkaLimits {
+/** The limits of a broker with this byte budget and configuration. */
+export function defaultLimits(
+  memoryBytesMax: number,
+  config: BrokerConfig = defaultBrokerConfig,
+): KafkaLimits {
   return {
-    // socket.request.max.bytes
-    frameBytesMax: Math.min(104_857_600, Math.floor(memoryBytesMax / 2)),
+    frameBytesMax: Math.min(config.requestBytesMax, Math.floor(memoryBytesMax / 2)),
     requestsInFlightMax: 256,
     unsentBytesMax: 1024 * 1024,
-    // fetch.max.bytes
-    fetchBytesMax: Math.min(57_671_680, Math.floor(memoryBytesMax / 8)),
+    fetchBytesMax: Math.min(config.fetchBytesMax, Math.floor(memoryBytesMax / 8)),
     fetchWaitMsMax: 5 * 60_000,
     stallMs: 10_000,
-    // connections.max.idle.ms: Kafka has no ping, so a silent connection is closed.
-    idleMs: 600_000,
+    // Kafka has no ping, so a silent connection is closed.
+    idleMs: config.connectionIdleMsMax,
     pingMs: 60_000,
     closeMs: 2_000,
   }

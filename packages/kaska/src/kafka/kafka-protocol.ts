@@ -6,16 +6,10 @@
  * first request is as long as 16 MiB: so the first byte is 0.
  */
 import type { Clock, Crc32c, kafka, Receiver, Transport } from '@kaska/protocol'
+import { type BrokerConfig, defaultBrokerConfig } from '../config/broker-config.ts'
 import type { ByteBudget } from '../transport/byte-budget.ts'
 import { FetchSessions } from './fetch-sessions.ts'
-import {
-  defaultConfig,
-  type Endpoint,
-  type Handler,
-  type KafkaBroker,
-  type KafkaConfig,
-  type KafkaIdentity,
-} from './handler.ts'
+import type { Endpoint, Handler, KafkaBroker, KafkaIdentity } from './handler.ts'
 import { handlers } from './handlers.ts'
 import { defaultLimits, type KafkaLimits } from './kafka-limits.ts'
 import type { KafkaStore } from './kafka-store.ts'
@@ -29,8 +23,9 @@ export interface KafkaProtocolOptions {
   readonly identity: KafkaIdentity
   /** What is told to clients in place of the address that they came to. */
   readonly advertise?: Endpoint | undefined
-  readonly config?: Partial<KafkaConfig>
-  /** `defaultLimits(budget.total)` unless given. */
+  /** The defaults unless given. */
+  readonly config?: BrokerConfig
+  /** `defaultLimits` unless given. */
   readonly limits?: Partial<KafkaLimits>
   /** Further APIs that are served. */
   readonly handlers?: readonly Handler[]
@@ -73,14 +68,15 @@ class Sessions implements KafkaProtocol {
 
   constructor(options: KafkaProtocolOptions) {
     const { store, clock, crc32c, budget, identity, advertise, report } = options
-    this.limits = { ...defaultLimits(budget.total), ...options.limits }
+    const config = options.config ?? defaultBrokerConfig
+    this.limits = { ...defaultLimits(budget.total, config), ...options.limits }
     this.#clock = clock
     const all = [...handlers, ...(options.handlers ?? [])].sort((a, b) => a.key - b.key)
     this.versions = new Map(all.map(({ key, versions }) => [key, versions]))
     const broker: KafkaBroker = {
       store,
       identity,
-      config: { ...defaultConfig, ...options.config },
+      config,
       limits: this.limits,
       clock,
       crc32c,

@@ -2,6 +2,7 @@
 import type {
   BatchHeader,
   Chunks,
+  CreateTopicRequest,
   Engine,
   KaskaError,
   OffsetBounds,
@@ -59,6 +60,8 @@ export interface StampedOffset {
 export interface KafkaStore extends Engine {
   topicNamed(name: string): TopicInfo | undefined
   topicById(id: TopicId): TopicInfo | undefined
+  /** The same as `createTopic`, but that the topic has Kafka's defaults. */
+  createKafkaTopic(request: CreateTopicRequest, context: RequestContext): Promise<TopicInfo>
   /** All topics in the order of their creation. */
   topics(): Iterable<TopicInfo>
   /** Waits for `bytesMin` bytes, a part that fails, or `waitMs`. */

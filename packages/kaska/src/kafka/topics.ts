@@ -5,11 +5,6 @@ import type { KafkaContext } from './handler.ts'
 const nameCharsMax = 249
 const namePattern = /^[a-zA-Z0-9._-]+$/
 
-/** What a topic is given that a Kafka client has made: Kafka's own default. */
-export const kafkaTopicConfig: ReadonlyMap<string, string> = new Map([
-  ['max.message.bytes', '1048588'],
-])
-
 /** May Kafka's topics be called that? */
 export function isKafkaName(name: string): boolean {
   if (name.length > nameCharsMax || name === '.' || name === '..') return false
@@ -27,10 +22,10 @@ export async function createMissing(context: KafkaContext, name: string): Promis
   const request = {
     name: topicNameOf(name),
     partitions: config.partitions,
-    config: kafkaTopicConfig,
+    config: new Map<string, string>(),
   }
   try {
-    return await store.createTopic(request, context.request)
+    return await store.createKafkaTopic(request, context.request)
   } catch (error) {
     // Somebody else has made it meanwhile.
     const topic = error instanceof TopicExistsError ? store.topicNamed(name) : undefined

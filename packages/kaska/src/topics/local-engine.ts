@@ -144,6 +144,12 @@ export class LocalEngine implements Engine {
     return infoOf(await this.#topics.create(request))
   }
 
+  /** Makes a topic for a Kafka client: it has Kafka's defaults. */
+  async createKafkaTopic(request: CreateTopicRequest, context: RequestContext): Promise<TopicInfo> {
+    this.#enter(context)
+    return infoOf(await this.#topics.create(request, 'kafka'))
+  }
+
   async deleteTopic(name: TopicName, context: RequestContext): Promise<void> {
     this.#enter(context)
     const topic = await this.#topics.delete(name.text)
@@ -198,7 +204,7 @@ export class LocalEngine implements Engine {
     await this.#topics.changeOf(name.text)
     const topic = this.#topics.get(name.text)
     if (topic === undefined) throw unknownTopic(name.text)
-    return { ...infoOf(topic), config: describeTopicConfig(topic.config) }
+    return { ...infoOf(topic), config: describeTopicConfig(topic) }
   }
 
   /** Replaces a topic's settings; its logs obey at once. */
@@ -209,7 +215,7 @@ export class LocalEngine implements Engine {
   ): Promise<void> {
     this.#enter(context)
     const topic = await this.#topics.configure(name.text, config)
-    const logConfig = logConfigOf(topic.config)
+    const logConfig = logConfigOf(topic)
     for (const { log } of topic.used?.values() ?? []) if (log !== undefined) log.config = logConfig
   }
 

@@ -29,9 +29,9 @@ export class PartitionOpener {
     const id = partitionId(topic.id, partition)
     try {
       const { config } = topic
-      const log = await this.#gate.run(() => this.#directory.openPartition(id, logConfigOf(config)))
+      const log = await this.#gate.run(() => this.#directory.openPartition(id, logConfigOf(topic)))
       // The settings may have been changed meanwhile.
-      if (topic.config !== config) log.config = logConfigOf(topic.config)
+      if (topic.config !== config) log.config = logConfigOf(topic)
       return log
     } catch (cause) {
       if (cause instanceof KaskaError) throw cause

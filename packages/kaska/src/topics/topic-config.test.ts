@@ -1,41 +1,45 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { InvalidArgumentError } from '@kaska/protocol'
+import { readBrokerConfig } from '../config/broker-config.ts'
 import {
   checkTopicConfig,
-  describeTopicConfig,
-  logConfigOf,
   noTopicConfig,
+  topicDefaults,
   topicSettings,
-} from './topic-config.ts'
+} from '../config/topic-settings.ts'
+import { describeTopicConfig, logConfigOf } from './topic-config.ts'
 
-suite('the settings of a topic', () => {
-  test('an unknown one is refused, and the error names those that there are', () => {
-    assert.throws(
-      () => checkTopicConfig(new Map([['retention.bites', '1']])),
-      (error) => error instanceof InvalidArgumentError && /max\.message\.bytes/.test(error.message),
+const { kaska, kafka } = topicDefaults(readBrokerConfig())
+
+suite('what settings mean for a log', () => {
+  test('a topic that was made natively keeps its messages for ever, and takes large ones', () => {
+    const config = logConfigOf({ config: noTopicConfig, defaults: kaska })
+    assert.ok(config.maxMessageBytes >= 64 * 1024 * 1024 + 61 + 1024)
+    assert.equal(config.retentionMs, undefined)
+    assert.equal(config.retentionBytes, undefined)
+    assert.equal(config.segmentBytes, 1024 ** 3)
+    assert.equal(config.segmentMs, 604_800_000)
+    assert.equal(config.indexIntervalBytes, 4096)
+    assert.equal(config.stampAtAppend, false)
+  })
+
+  test("a Kafka client's topic has Kafka's defaults", () => {
+    const native = logConfigOf({ config: noTopicConfig, defaults: kaska })
+    assert.deepEqual(logConfigOf({ config: noTopicConfig, defaults: kafka }), {
+      ...native,
+      maxMessageBytes: 1_048_588,
+      retentionMs: 604_800_000,
+    })
+  })
+
+  test("a default that is set for the topic is the same as one that isn't", () => {
+    const spelled = checkTopicConfig(
+      new Map(topicSettings.map((each) => [each.name, each.default])),
     )
-  })
-
-  test('a value outside of its bounds, or of another type, is refused', () => {
-    const refused = {
-      'max.message.bytes': ['-1', '2147483648', '1e3', ' 1', '', '1.5', 'many'],
-      'segment.bytes': ['1048575', '0'],
-      'segment.ms': ['0', '9007199254740993'],
-      'message.timestamp.type': ['createtime', ''],
-    }
-    for (const [name, values] of Object.entries(refused)) {
-      for (const value of values) {
-        assert.throws(() => checkTopicConfig(new Map([[name, value]])), InvalidArgumentError, value)
-      }
-    }
-  })
-
-  test('every default is a value that it accepts, and describes the log that it makes', () => {
-    for (const { name, default: value } of topicSettings) checkTopicConfig(new Map([[name, value]]))
-    const spelled = new Map(topicSettings.map((setting) => [setting.name, setting.default]))
-    assert.deepEqual(logConfigOf(checkTopicConfig(spelled)), logConfigOf(noTopicConfig))
-    assert.ok(logConfigOf(noTopicConfig).maxMessageBytes >= 64 * 1024 * 1024 + 61 + 1024)
+    assert.deepEqual(
+      logConfigOf({ config: spelled, defaults: kaska }),
+      logConfigOf({ config: noTopicConfig, defaults: kafka }),
+    )
   })
 
   test('each reaches the log', () => {
@@ -44,22 +48,31 @@ suite('the settings of a topic', () => {
         ['index.interval.bytes', '1'],
         ['max.message.bytes', '2'],
         ['message.timestamp.type', 'LogAppendTime'],
+        ['retention.bytes', '3'],
+        ['retention.ms', '5'],
         ['segment.bytes', '1048577'],
         ['segment.ms', '4'],
       ]),
     )
-    assert.deepEqual(logConfigOf(config), {
-      ...logConfigOf(noTopicConfig),
+    assert.deepEqual(logConfigOf({ config, defaults: kafka }), {
       indexIntervalBytes: 1,
       maxMessageBytes: 2,
+      retentionBytes: 3,
+      retentionMs: 5,
       stampAtAppend: true,
       segmentBytes: 1048577,
       segmentMs: 4,
     })
   })
 
+  test('a number that is too large for any log means for ever', () => {
+    const config = checkTopicConfig(new Map([['retention.ms', '9223372036854775807']]))
+    const { retentionMs } = logConfigOf({ config, defaults: kafka })
+    assert.equal(retentionMs, Number.MAX_SAFE_INTEGER)
+  })
+
   test('a description tells what was set from what is default', () => {
-    const entries = describeTopicConfig(new Map([['segment.ms', '5']]))
+    const entries = describeTopicConfig({ config: new Map([['segment.ms', '5']]), defaults: kaska })
     assert.deepEqual(
       entries.map(({ name }) => name),
       topicSettings.map(({ name }) => name),

@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import fc from 'fast-check'
+import { defaultBrokerConfig } from '../config/broker-config.ts'
+import { noTopicConfig, topicDefaults } from '../config/topic-settings.ts'
 import { Topic } from './topic.ts'
-import { noTopicConfig } from './topic-config.ts'
 import { TopicMap } from './topic-map.ts'
+
+const configured = { config: noTopicConfig, defaults: topicDefaults(defaultBrokerConfig).kaska }
 
 function topicOf(created: number): Topic {
   const info = { name: `topic-${created}`, id: `id-${created}`, partitions: 1 }
-  return new Topic(info, created, noTopicConfig, 'live')
+  return new Topic(info, created, configured, 'live')
 }
 
 function mapOf(count: number): { map: TopicMap; topics: Topic[] } {

@@ -8,10 +8,12 @@
  *
  * An entry of the log: a kind (u8), then
  *   1 created   topic id (16 bytes), creation number, partitions, settings, name (the rest)
+ *   6 created   the same, by a Kafka client: its defaults are Kafka's
  *   2 deleted   topic id, partitions: what they left on the disk is to be removed
  *   3 changed   topic id, settings
  *   4 next      the next creation number: numbers are not given again when the last topic is gone
  *   5 removed   topic id: what a deleted topic left is gone
+ *   7 grown     topic id, partitions: how many it has now
  * Settings are a count, then name and value each. Integers are varints, strings length-prefixed.
  */
 import {
@@ -32,9 +34,17 @@ import {
   topicIdToBytes,
   UnknownTopicError,
 } from '@kaska/protocol'
+import { defaultBrokerConfig } from '../config/broker-config.ts'
+import {
+  checkTopicConfig,
+  type DefaultsByMaker,
+  noTopicConfig,
+  type TopicConfig,
+  type TopicMaker,
+  topicDefaults,
+} from '../config/topic-settings.ts'
 import type { State, StateLog } from '../log/state-log.ts'
 import { Topic } from './topic.ts'
-import { checkTopicConfig, noTopicConfig, type TopicConfig } from './topic-config.ts'
 import { TopicMap } from './topic-map.ts'
 
 export const partitionsMax = 10_000
@@ -44,6 +54,8 @@ const deletedKind = 2
 const changedKind = 3
 const nextKind = 4
 const removedKind = 5
+const createdByKafkaKind = 6
+const grownKind = 7
 
 /** What the store needs of the data directory. */
 export interface StateDirectory {
@@ -52,23 +64,31 @@ export interface StateDirectory {
 
 export class TopicStore {
   readonly #random: Random
+  readonly #defaults: DefaultsByMaker
   readonly #topics = new TopicMap()
   /** Changes under way, by the topic's name; each settles and never rejects. */
   readonly #changes = new Map<string, Promise<void>>()
   /** Deleted topics that may have left something on the disk: their partitions. */
   readonly #leftovers = new Map<TopicId, number>()
+  /** How many partitions topics are being given; a snapshot covers what was appended before it. */
+  readonly #growing = new Map<Topic, number>()
   #log!: StateLog
   #nextCreated = 0
   #openCount = 0
   /** True while the log applies what this store appends, and has applied itself. */
   #isAppending = false
 
-  private constructor(random: Random) {
+  private constructor(random: Random, defaults: DefaultsByMaker) {
     this.#random = random
+    this.#defaults = defaults
   }
 
-  static async open(directory: StateDirectory, random: Random): Promise<TopicStore> {
-    const store = new TopicStore(random)
+  static async open(
+    directory: StateDirectory,
+    random: Random,
+    defaults: DefaultsByMaker = topicDefaults(defaultBrokerConfig),
+  ): Promise<TopicStore> {
+    const store = new TopicStore(random, defaults)
     store.#log = await directory.openState('topics', {
       apply: (entry) => {
         if (!store.#isAppending) store.#apply(entry)
@@ -105,7 +125,7 @@ export class TopicStore {
    * Rejects with TopicExistsError, InvalidArgumentError, DiskFullError. The name's bytes go to the
    * disk as they came (contract 11).
    */
-  async create(request: CreateTopicRequest): Promise<Topic> {
+  async create(request: CreateTopicRequest, maker: TopicMaker = 'kaska'): Promise<Topic> {
     const { name, partitions } = request
     if (!(Number.isInteger(partitions) && partitions >= 1 && partitions <= partitionsMax)) {
       throw new InvalidArgumentError(
@@ -127,7 +147,8 @@ export class TopicStore {
       throw new InvalidArgumentError(`another topic has the id ${id}`)
     }
     const info = { name: name.text, id, partitions }
-    const topic = new Topic(info, this.#nextCreated++, config, 'creating')
+    const configured = { config, defaults: this.#defaults[maker] }
+    const topic = new Topic(info, this.#nextCreated++, configured, 'creating')
     this.#topics.add(topic)
     await this.#change(topic, encodeCreated(topic, name.bytes), (isDone) => {
       if (isDone) {
@@ -168,6 +189,28 @@ export class TopicStore {
       } else {
         topic.state = 'live'
       }
+    })
+    return topic
+  }
+
+  /**
+   * Gives a topic more partitions: they are there when this resolves. Rejects with UnknownTopicError,
+   * InvalidArgumentError where it has as many, DiskFullError.
+   */
+  async grow(name: string, partitions: number): Promise<Topic> {
+    while (this.#changes.has(name)) await this.#changes.get(name)
+    const topic = this.#topics.get(name)
+    if (topic === undefined) throw unknownTopic(name)
+    const isMore = Number.isInteger(partitions) && partitions > topic.partitions
+    if (!(isMore && partitions <= partitionsMax)) {
+      throw new InvalidArgumentError(
+        `the topic has ${topic.partitions} partitions, and may have up to ${partitionsMax}: not ${partitions}`,
+      )
+    }
+    this.#growing.set(topic, partitions)
+    await this.#change(topic, encodeGrown(topic.id, partitions), (isDone) => {
+      this.#growing.delete(topic)
+      if (isDone) topic.partitions = partitions
     })
     return topic
   }
@@ -224,8 +267,8 @@ export class TopicStore {
       return
     }
     const id = topicIdOf(reader.bytes(topicIdBytes))
-    if (kind === createdKind) {
-      this.#applyCreated(id, reader)
+    if (kind === createdKind || kind === createdByKafkaKind) {
+      this.#applyCreated(id, kind === createdKind ? 'kaska' : 'kafka', reader)
       return
     }
     const topic = this.#topics.byId(id)
@@ -236,6 +279,8 @@ export class TopicStore {
       this.#leftovers.delete(id)
     } else if (kind === changedKind && topic !== undefined) {
       topic.config = readConfig(reader)
+    } else if (kind === grownKind && topic !== undefined) {
+      topic.partitions = Math.max(topic.partitions, reader.varint())
     }
   }
 
@@ -245,7 +290,7 @@ export class TopicStore {
     this.#leftovers.set(topic.id, topic.partitions)
   }
 
-  #applyCreated(id: TopicId, reader: ChunkReader): void {
+  #applyCreated(id: TopicId, maker: TopicMaker, reader: ChunkReader): void {
     const created = reader.varint()
     const partitions = reader.varint()
     const config = readConfig(reader)
@@ -253,7 +298,8 @@ export class TopicStore {
     if (created < this.#nextCreated) return
     const name = decodeUtf8(reader.rest(), "a topic's name")
     this.#nextCreated = created + 1
-    this.#topics.add(new Topic({ name, id, partitions }, created, config, 'live'))
+    const configured = { config, defaults: this.#defaults[maker] }
+    this.#topics.add(new Topic({ name, id, partitions }, created, configured, 'live'))
     this.#openCount++
   }
 
@@ -262,7 +308,7 @@ export class TopicStore {
     const encoder = new TextEncoder()
     for (const topic of this.#topics) {
       if (topic.state === 'deleting') yield encodeDeleted(topic)
-      else yield encodeCreated(topic, [encoder.encode(topic.name)])
+      else yield encodeCreated(topic, [encoder.encode(topic.name)], this.#growing.get(topic))
     }
     for (const [id, partitions] of this.#leftovers) yield encodeDeleted({ id, partitions })
     const writer = new ChunkWriter(16)
@@ -294,10 +340,11 @@ function checkTopicId(id: TopicId): void {
   }
 }
 
-function encodeCreated(topic: Topic, name: Chunks): Chunks {
-  const writer = startEntry(createdKind, topic.id)
+function encodeCreated(topic: Topic, name: Chunks, partitions = topic.partitions): Chunks {
+  const kind = topic.defaults.maker === 'kafka' ? createdByKafkaKind : createdKind
+  const writer = startEntry(kind, topic.id)
   writer.varint(topic.created)
-  writer.varint(topic.partitions)
+  writer.varint(partitions)
   writeConfig(writer, topic.config)
   writer.views(name)
   return writer.finish()
@@ -305,6 +352,12 @@ function encodeCreated(topic: Topic, name: Chunks): Chunks {
 
 function encodeDeleted({ id, partitions }: Pick<Topic, 'id' | 'partitions'>): Chunks {
   const writer = startEntry(deletedKind, id)
+  writer.varint(partitions)
+  return writer.finish()
+}
+
+function encodeGrown(id: TopicId, partitions: number): Chunks {
+  const writer = startEntry(grownKind, id)
   writer.varint(partitions)
   return writer.finish()
 }

@@ -1,7 +1,8 @@
 /** A topic as the broker keeps it: small, for there may be hundreds of thousands that nobody uses. */
 import type { TopicId, TopicInfo } from '@kaska/protocol'
+import type { TopicConfig, TopicDefaults } from '../config/topic-settings.ts'
 import type { Partition } from './partition.ts'
-import type { TopicConfig } from './topic-config.ts'
+import type { Configured } from './topic-config.ts'
 
 /**
  *   creating ---> live ---> deleting ---> deleted
@@ -17,21 +18,30 @@ export type TopicState = 'creating' | 'live' | 'deleting' | 'deleted'
 export class Topic implements TopicInfo {
   readonly name: string
   readonly id: TopicId
-  readonly partitions: number
+  /** Only ever grows. */
+  partitions: number
   /** Topics are numbered as they are created; a number is never given twice. */
   readonly created: number
   /** What was set for this topic; shared by all that have no settings of their own. */
   config: TopicConfig
+  /** What it has where `config` says nothing: that of all topics that were made as it was. */
+  readonly defaults: TopicDefaults
   state: TopicState
   /** Those partitions that were used since the start, by their numbers. */
   used: Map<number, Partition> | undefined = undefined
 
-  constructor(info: TopicInfo, created: number, config: TopicConfig, state: TopicState) {
+  constructor(
+    info: TopicInfo,
+    created: number,
+    { config, defaults }: Configured,
+    state: TopicState,
+  ) {
     this.name = info.name
     this.id = info.id
     this.partitions = info.partitions
     this.created = created
     this.config = config
+    this.defaults = defaults
     this.state = state
   }
 

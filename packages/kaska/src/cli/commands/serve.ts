@@ -1,6 +1,8 @@
 /** `kaska serve`: starts the broker, says when it is ready, and stops it when it is told to. */
+import { InvalidArgumentError } from '@kaska/protocol'
 import type { Command } from 'commander'
 import { createBroker } from '../../broker.ts'
+import { readBrokerConfig } from '../../config/broker-config.ts'
 import type { Terminal } from '../../host/terminal.ts'
 import { oneLine, UsageError } from '../failure.ts'
 import type { TopicSpec } from '../values.ts'
@@ -13,6 +15,7 @@ interface ServeOptions {
   readonly memory?: boolean
   readonly sync: 'always' | 'os'
   readonly topic?: readonly TopicSpec[]
+  readonly config?: readonly (readonly [string, string])[]
   readonly memoryBytes?: number
 }
 
@@ -23,12 +26,14 @@ export async function serve(command: Command, terminal: Terminal, version: strin
   }
   const options = command.opts<ServeOptions>()
   const isInMemory = keepsInMemory(command, options)
+  const config = readConfig(options.config ?? [])
   // Asked for before the start: a signal that comes meanwhile waits for it, and then stops it cleanly.
   const stop = terminal.stopSignal()
   const broker = await createBroker({
     ...(isInMemory ? { memory: true } : { data: options.data }),
     sync: options.sync,
     ...(options.memoryBytes === undefined ? {} : { memoryBytesMax: options.memoryBytes }),
+    config,
     topics: options.topic ?? [],
     report: (line) => terminal.say(oneLine(line)),
   })
@@ -49,6 +54,18 @@ export async function serve(command: Command, terminal: Terminal, version: strin
   } finally {
     await broker.close()
   }
+}
+
+/** The broker's configuration; a mistake in it is one on the command line. */
+function readConfig(pairs: readonly (readonly [string, string])[]): Record<string, string> {
+  const config = Object.fromEntries(pairs)
+  try {
+    readBrokerConfig(config)
+  } catch (error) {
+    if (error instanceof InvalidArgumentError) throw new UsageError(`--config: ${error.message}`)
+    throw error
+  }
+  return config
 }
 
 /** `--memory` and `--data` exclude each other; where both are given, the stronger source counts. */
