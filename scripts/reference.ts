@@ -8,6 +8,9 @@ import { errorTable } from '@kaska/protocol'
 import type { Command } from 'commander'
 import { createProgram } from '../packages/kaska/src/cli/program.ts'
 import { Setting } from '../packages/kaska/src/cli/settings.ts'
+import { brokerSettings } from '../packages/kaska/src/config/broker-config.ts'
+import { type Setting as ConfigSetting, rangeOf } from '../packages/kaska/src/config/setting.ts'
+import { topicSettings } from '../packages/kaska/src/config/topic-settings.ts'
 import { packageVersion } from '../packages/kaska/src/host/package-version.ts'
 import { Terminal } from '../packages/kaska/src/host/terminal.ts'
 import { root } from './workspace.ts'
@@ -23,6 +26,8 @@ export function referencePages(): ReferencePage[] {
   return [
     { file: 'docs/reference/errors.md', text: errorsPage() },
     { file: 'docs/reference/options.md', text: optionsPage() },
+    { file: 'docs/reference/broker-config.md', text: brokerConfigPage() },
+    { file: 'docs/reference/topic-config.md', text: topicConfigPage() },
   ]
 }
 
@@ -83,6 +88,68 @@ function commandSections(command: Command, above: readonly string[]): string {
   ]
   const below = isProgram ? [] : command.commands.map((child) => commandSections(child, names))
   return [parts.join('\n\n'), ...below].join('\n\n')
+}
+
+function brokerConfigPage(): string {
+  const rows = brokerSettings.map((setting) => [
+    `\`${setting.name}\``,
+    valuesOf(setting),
+    setting.default === undefined ? '' : `\`${setting.default}\``,
+    setting.doc,
+  ])
+  return page(
+    "The broker's configuration",
+    'packages/kaska/src/config/broker-config.ts',
+    `By Kafka's names: \`kaska serve --config num.partitions=3\` (repeatable), \`KASKA_CONFIG\` (separated by
+commas), \`"config": ["num.partitions=3"]\` in the config file, and \`createBroker({ config: { 'num.partitions': 3 } })\`.
+A name that is not here is refused, since it would do nothing. All of it is read at the start.
+
+A setting that topics inherit holds for every topic that has no value of its own, from the moment that it is
+set. Where it is not, the default here is that of topics made by Kafka's clients; natively made ones have the defaults of
+[topic-config.md](topic-config.md).
+
+${table(['Setting', 'Values', 'Default', 'Meaning'], rows)}`,
+  )
+}
+
+function topicConfigPage(): string {
+  const rows = topicSettings.map((setting) => {
+    const { name, nativeDefault, default: initial, inherits = [], only, doc } = setting
+    return [
+      `\`${name}\``,
+      only === undefined ? valuesOf(setting) : 'only the default',
+      nativeDefault === undefined
+        ? shown(initial)
+        : `${shown(nativeDefault)}; Kafka's: ${shown(initial)}`,
+      inherits.map((each) => `\`${each.name}\``).join(', '),
+      doc,
+    ]
+  })
+  return page(
+    'The settings of a topic',
+    'packages/kaska/src/config/topic-settings.ts',
+    `By Kafka's names: \`kaska topic create orders --config retention.ms=86400000\`, or Kafka's own tools
+(\`kafka-configs --alter --entity-type topics\`). A setting does what it says or is refused: those that take only their default
+are there for tools that set it, or show it.
+
+Where nothing is set for a topic, the broker's setting in the fourth column counts
+([broker-config.md](broker-config.md)), and where that is not set either, the default: where there are two, the second one is for topics that
+were made by a Kafka client.
+
+${table(['Setting', 'Values', 'Default', "Broker's setting", 'Meaning'], rows)}`,
+  )
+}
+
+function valuesOf(setting: ConfigSetting): string {
+  const { type, words } = setting
+  if (words !== undefined) return words.map((each) => `\`${each}\``).join(', ')
+  if (type === 'boolean') return '`true`, `false`'
+  const range = rangeOf(setting)
+  return range === undefined ? type : `${type} ${range}`
+}
+
+function shown(value: string): string {
+  return value === '' ? 'none' : `\`${value}\``
 }
 
 function page(title: string, source: string, body: string): string {
