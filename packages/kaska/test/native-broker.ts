@@ -28,6 +28,7 @@ export interface NativeBrokerOptions {
   readonly syncMode?: SyncMode
   readonly clock?: Clock
   readonly random?: Random
+  readonly openPartitionsMax?: number
 }
 
 export interface NativeBroker extends AsyncDisposable {
@@ -71,6 +72,9 @@ export async function startNativeBroker(options: NativeBrokerOptions = {}): Prom
     clock,
     codecs: noCodecs,
     expander: expanderOf(noCodecs),
+    ...(options.openPartitionsMax === undefined
+      ? {}
+      : { openPartitionsMax: options.openPartitionsMax }),
     report,
   })
   const { clusterId } = directory

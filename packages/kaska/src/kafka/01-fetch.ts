@@ -8,7 +8,7 @@
  * of what it wants, and answers only what has changed of what there is. See fetch-session.ts.
  */
 import { type Chunks, kafka, noTopicId, type TopicId, type TopicInfo } from '@kaska/protocol'
-import { FetchPart, type FetchSession } from './fetch-session.ts'
+import { FetchPart, type FetchSession, type Said } from './fetch-session.ts'
 import { handler, type KafkaContext } from './handler.ts'
 import { codeOf, leaderEpochCode } from './kafka-error.ts'
 import type { StoredReadPart, StoredReadPartResult, StoredReadResult } from './kafka-store.ts'
@@ -159,6 +159,7 @@ class Fetching {
       if (this.#slices.isDue) await this.#slices.pause()
       const code = refused.get(part)
       const row = rowOf(part, code ?? (result.parts[next++] as StoredReadPartResult))
+      part.said(saidOf(row))
       this.#add(part, row)
     }
     return this.#responses()
@@ -251,11 +252,7 @@ class Fetching {
   }
 
   #settle(session: FetchSession, part: FetchPart, row: Row): void {
-    const hasRecords = row.records !== null && row.records.length > 0
-    const isError = row.errorCode !== errorCode.NONE || row.divergingEpoch.epoch >= 0
-    const { highWatermark: endOffset, logStartOffset: startOffset } = row
-    const said = { isError, hasRecords, startOffset, endOffset }
-    if (session.settle(part, said)) this.#add(part, row)
+    if (session.settle(part, saidOf(row))) this.#add(part, row)
   }
 
   #add({ topic }: FetchPart, row: Row): void {
@@ -271,6 +268,15 @@ class Fetching {
 
   #responses(): TopicRow[] {
     return Array.from(this.#topics.values(), ({ row }) => row)
+  }
+}
+
+function saidOf(row: Row): Said {
+  return {
+    isError: row.errorCode !== errorCode.NONE || row.divergingEpoch.epoch >= 0,
+    hasRecords: row.records !== null && row.records.length > 0,
+    startOffset: row.logStartOffset,
+    endOffset: row.highWatermark,
   }
 }
 

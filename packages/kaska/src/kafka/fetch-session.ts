@@ -24,14 +24,25 @@ export class FetchPart {
   watched: { readonly topic: TopicId; readonly stop: () => void } | undefined = undefined
   /** Is it in the read that is under way? */
   isRead = false
+  /** Has it given messages in the last answer? */
+  wasServed = false
   /** What was said last; -1 after an error, so that its end is said too. */
-  endOffset = -1
-  startOffset = -1
+  #endOffset = -1
+  #startOffset = -1
 
   constructor(topic: string, wanted: WantedPartition) {
     this.topic = topic
     this.partition = wanted.partition
     this.wanted = wanted
+  }
+
+  /** Remembers what is said. Is it new? (KIP-227) */
+  said({ isError, hasRecords, startOffset, endOffset }: Said): boolean {
+    const isNew = endOffset !== this.#endOffset || startOffset !== this.#startOffset
+    this.#endOffset = isError ? -1 : endOffset
+    this.#startOffset = isError ? -1 : startOffset
+    this.wasServed = hasRecords
+    return isError || hasRecords || isNew
   }
 }
 
@@ -140,19 +151,16 @@ export class FetchSession {
     this.#changed = undefined
   }
 
-  /** Takes in what was read of a part. Does it have to be said? (KIP-227) */
+  /** Takes in what was read of a part. Does it have to be said? */
   settle(part: FetchPart, said: Said): boolean {
     part.isRead = false
     if (this.find(part.topic, part.partition) !== part) return false
-    const { isError, hasRecords, startOffset, endOffset } = said
+    const { isError, hasRecords, endOffset } = said
     if (hasRecords) this.#served.push(part)
     else if (isError || endOffset !== part.wanted.fetchOffset) this.#due.add(part)
     // It could not be opened yet: nothing is known of it.
     if (!isError && endOffset < 0) return false
-    const isNew = endOffset !== part.endOffset || startOffset !== part.startOffset
-    part.endOffset = isError ? -1 : endOffset
-    part.startOffset = isError ? -1 : startOffset
-    return isError || hasRecords || isNew
+    return part.said(said)
   }
 
   /** All parts of a read are settled: those that gave messages come behind all others. */

@@ -54,7 +54,9 @@ export class FetchSessions {
       this.remove(ended),
     )
     this.#count(session, bytes)
-    for (const part of parts) session.add(part)
+    // Those that have just given messages come behind the others.
+    for (const part of parts) if (!part.wasServed) session.add(part)
+    for (const part of parts) if (part.wasServed) session.add(part)
     this.#sessions.set(session.id, session)
     owner.addEventListener('abort', session.ended)
     return session
