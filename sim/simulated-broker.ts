@@ -8,7 +8,8 @@
  *      +-----------------------------+
  */
 import assert from 'node:assert/strict'
-import type { Engine, TopicId } from '@kaska/protocol'
+import type { Engine } from '@kaska/protocol'
+import { noMembers } from '../packages/kaska/src/groups/no-members.ts'
 import { OffsetStore } from '../packages/kaska/src/groups/offset-store.ts'
 import { createCodecs } from '../packages/kaska/src/host/codecs.ts'
 import { loadCrc32c } from '../packages/kaska/src/host/crc32c.ts'
@@ -147,8 +148,12 @@ export class SimulatedBroker {
     })
     try {
       const topics = await TopicStore.open(directory, random.fork('topics'))
-      const hasTopic = (id: TopicId): boolean => topics.byId(id) !== undefined
-      const offsets = await OffsetStore.open(directory, { clock, hasTopic })
+      const offsets = await OffsetStore.open(directory, {
+        clock,
+        budget,
+        membership: noMembers,
+        topicName: (id) => topics.byId(id)?.name,
+      })
       const producerIds = await ProducerIds.open(directory)
       const codecs = createCodecs()
       const engine = new LocalEngine({

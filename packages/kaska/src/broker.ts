@@ -11,11 +11,11 @@ import {
   InvalidArgumentError,
   type Random,
   TopicExistsError,
-  type TopicId,
   topicNameOf,
 } from '@kaska/protocol'
 import { type BrokerConfig, type GivenConfig, readBrokerConfig } from './config/broker-config.ts'
 import { topicDefaults } from './config/topic-settings.ts'
+import { noMembers } from './groups/no-members.ts'
 import { OffsetStore } from './groups/offset-store.ts'
 import { createCodecs, createExpander } from './host/codecs.ts'
 import { loadCrc32c } from './host/crc32c.ts'
@@ -145,8 +145,14 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
   })
   try {
     const topics = await TopicStore.open(directory, random, topicDefaults(config))
-    const hasTopic = (id: TopicId): boolean => topics.byId(id) !== undefined
-    const offsets = await OffsetStore.open(directory, { clock, hasTopic })
+    const offsets = await OffsetStore.open(directory, {
+      clock,
+      budget,
+      membership: noMembers,
+      topicName: (id) => topics.byId(id)?.name,
+      retentionMs: config.offsetsRetentionMinutes * 60_000,
+      retentionCheckMs: config.offsetsRetentionCheckMs,
+    })
     const producerIds = await ProducerIds.open(directory)
     const codecs = options.codecs ?? createCodecs()
     const engine = new LocalEngine({
@@ -164,7 +170,7 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
       report,
     })
     await createTopics(engine, options.topics ?? [])
-    return new JoinedBroker({ config, directory, engine, budget, clock, crc32c, report })
+    return new JoinedBroker({ config, directory, engine, offsets, budget, clock, crc32c, report })
   } catch (error) {
     await directory.close()
     throw error
@@ -214,6 +220,7 @@ interface Parts {
   readonly config: BrokerConfig
   readonly directory: DataDirectory
   readonly engine: LocalEngine
+  readonly offsets: OffsetStore
   readonly budget: MemoryBudget
   readonly clock: Clock
   readonly crc32c: Crc32c
@@ -252,7 +259,7 @@ class JoinedBroker implements Broker {
   async listen(options: ListenOptions = {}): Promise<Listening> {
     const { host = '127.0.0.1', port = portDefault } = options
     if (this.#closing !== undefined) throw new ClosedError('the broker was closed')
-    const { config, engine, budget, clock, crc32c, directory } = this.#parts
+    const { config, engine, offsets, budget, clock, crc32c, directory } = this.#parts
     const report = limitReport(this.#parts.report, clock)
     const { listen, overSockets } = await import('./host/listener.ts')
     const { createNativeProtocol } = await import('./native/native-protocol.ts')
@@ -262,6 +269,7 @@ class JoinedBroker implements Broker {
     const native = createNativeProtocol({ engine, clock, budget, identity, report })
     const kafka = createKafkaProtocol({
       store: engine,
+      offsets,
       clock,
       crc32c,
       budget,
@@ -295,7 +303,8 @@ class JoinedBroker implements Broker {
   }
 
   async #close(): Promise<void> {
-    const { engine, directory } = this.#parts
+    const { engine, offsets, directory } = this.#parts
+    offsets.close()
     try {
       // What is under way gets its answer while the connections are still there.
       const ended = engine.close()

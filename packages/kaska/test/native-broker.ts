@@ -3,6 +3,7 @@
  * the byte budget, at the counters of the sessions, or at the transports.
  */
 import { type Clock, noCodecs, type Random, type Receiver, type Transport } from '@kaska/protocol'
+import { noMembers } from '../src/groups/no-members.ts'
 import { OffsetStore } from '../src/groups/offset-store.ts'
 import { loadCrc32c } from '../src/host/crc32c.ts'
 import { listen, overSockets } from '../src/host/listener.ts'
@@ -61,7 +62,9 @@ export async function startNativeBroker(options: NativeBrokerOptions = {}): Prom
   const topics = await TopicStore.open(directory, random)
   const offsets = await OffsetStore.open(directory, {
     clock,
-    hasTopic: (id) => topics.byId(id) !== undefined,
+    budget,
+    membership: noMembers,
+    topicName: (id) => topics.byId(id)?.name,
   })
   const engine = new LocalEngine({
     directory,
@@ -85,6 +88,7 @@ export async function startNativeBroker(options: NativeBrokerOptions = {}): Prom
   const { nodeId, shared } = directory
   const kafka = createKafkaProtocol({
     store: engine,
+    offsets,
     clock,
     crc32c,
     budget,
@@ -93,6 +97,7 @@ export async function startNativeBroker(options: NativeBrokerOptions = {}): Prom
   })
   const listeners: { close(): Promise<void> }[] = []
   const close = async () => {
+    offsets.close()
     const ended = engine.close()
     await Promise.all(listeners.map((listener) => listener.close()))
     await Promise.all([native.close(), kafka.close()])

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { ManualClock } from '../../../../sim/manual-clock.ts'
 import { SeededRandom } from '../../../../sim/seeded-random.ts'
 import { StateDouble } from '../../test/state-double.ts'
+import { noMembers } from './no-members.ts'
 import { OffsetStore } from './offset-store.ts'
 
 const random = new SeededRandom(1)
@@ -12,8 +13,13 @@ const orders = createTopicId(random)
 const bills = createTopicId(random)
 
 async function openStore(directory = new StateDouble(), gone: readonly string[] = []) {
-  const hasTopic = (id: string) => !gone.includes(id)
-  const store = await OffsetStore.open(directory, { clock: new ManualClock(), hasTopic })
+  const topicName = (id: string) => (gone.includes(id) ? undefined : 'a topic')
+  const store = await OffsetStore.open(directory, {
+    clock: new ManualClock(),
+    budget: { total: 2 ** 30, charge: () => {} },
+    membership: noMembers,
+    topicName,
+  })
   return { directory, store }
 }
 

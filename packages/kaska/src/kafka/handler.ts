@@ -6,7 +6,9 @@ import type { ChunkReader, Clock, Crc32c, kafka, RequestContext } from '@kaska/p
 import type { BrokerConfig } from '../config/broker-config.ts'
 import type { ByteBudget } from '../transport/byte-budget.ts'
 import type { FetchSessions } from './fetch-sessions.ts'
+import type { KafkaGroups } from './kafka-groups.ts'
 import type { KafkaLimits } from './kafka-limits.ts'
+import type { KafkaOffsets } from './kafka-offsets.ts'
 import type { KafkaStore } from './kafka-store.ts'
 
 /** An address for clients to connect to. */
@@ -26,6 +28,8 @@ export interface KafkaIdentity {
 /** What all handlers of a broker have in common. */
 export interface KafkaBroker {
   readonly store: KafkaStore
+  readonly offsets: KafkaOffsets
+  readonly groups: KafkaGroups
   readonly identity: KafkaIdentity
   readonly config: BrokerConfig
   readonly limits: KafkaLimits

@@ -3,9 +3,12 @@ import { produce } from './00-produce.ts'
 import { fetch } from './01-fetch.ts'
 import { listOffsets } from './02-list-offsets.ts'
 import { metadata } from './03-metadata.ts'
+import { offsetCommit } from './08-offset-commit.ts'
+import { offsetFetch } from './09-offset-fetch.ts'
 import { apiVersions } from './18-api-versions.ts'
 import { initProducerId } from './22-init-producer-id.ts'
 import { offsetForLeaderEpoch } from './23-offset-for-leader-epoch.ts'
+import { offsetDelete } from './47-offset-delete.ts'
 import { describeCluster } from './60-describe-cluster.ts'
 import { describeTopicPartitions } from './75-describe-topic-partitions.ts'
 import type { Handler } from './handler.ts'
@@ -15,9 +18,12 @@ export const handlers: readonly Handler[] = [
   fetch,
   listOffsets,
   metadata,
+  offsetCommit,
+  offsetFetch,
   apiVersions,
   initProducerId,
   offsetForLeaderEpoch,
+  offsetDelete,
   describeCluster,
   describeTopicPartitions,
 ]

@@ -1,6 +1,7 @@
 /** The error code that Kafka gives in the place of one of our errors. */
 import {
   DiskFullError,
+  GroupActiveError,
   InvalidArgumentError,
   InvalidMessageError,
   InvalidTopicError,
@@ -37,6 +38,7 @@ const codes: readonly (readonly [new (...parts: never[]) => KaskaError, kafka.Ka
   [InvalidTopicError, errorCode.INVALID_TOPIC_EXCEPTION],
   [InvalidArgumentError, errorCode.INVALID_REQUEST],
   [NotAuthorizedError, errorCode.TOPIC_AUTHORIZATION_FAILED],
+  [GroupActiveError, errorCode.NON_EMPTY_GROUP],
   [LogTruncatedError, errorCode.OFFSET_OUT_OF_RANGE],
   // Kafka takes its log directory offline and shuts down; its clients wait and ask again.
   [DiskFullError, errorCode.KAFKA_STORAGE_ERROR],

@@ -11,12 +11,16 @@ import type { ByteBudget } from '../transport/byte-budget.ts'
 import { FetchSessions } from './fetch-sessions.ts'
 import type { Endpoint, Handler, KafkaBroker, KafkaIdentity } from './handler.ts'
 import { handlers } from './handlers.ts'
+import type { KafkaGroups } from './kafka-groups.ts'
 import { defaultLimits, type KafkaLimits } from './kafka-limits.ts'
+import type { KafkaOffsets } from './kafka-offsets.ts'
 import type { KafkaStore } from './kafka-store.ts'
 import { KafkaSession, type SessionShared } from './session.ts'
 
 export interface KafkaProtocolOptions {
   readonly store: KafkaStore
+  readonly offsets: KafkaOffsets
+  readonly groups: KafkaGroups
   readonly clock: Clock
   readonly crc32c: Crc32c
   readonly budget: ByteBudget
@@ -67,7 +71,7 @@ class Sessions implements KafkaProtocol {
   #allEnded: (() => void) | undefined
 
   constructor(options: KafkaProtocolOptions) {
-    const { store, clock, crc32c, budget, identity, advertise, report } = options
+    const { store, offsets, groups, clock, crc32c, budget, identity, advertise, report } = options
     const config = options.config ?? defaultBrokerConfig
     this.limits = { ...defaultLimits(budget.total, config), ...options.limits }
     this.#clock = clock
@@ -75,6 +79,8 @@ class Sessions implements KafkaProtocol {
     this.versions = new Map(all.map(({ key, versions }) => [key, versions]))
     const broker: KafkaBroker = {
       store,
+      offsets,
+      groups,
       identity,
       config,
       limits: this.limits,
@@ -82,8 +88,7 @@ class Sessions implements KafkaProtocol {
       crc32c,
       budget,
       handlers: new Map(all.map((one) => [one.key, one])),
-      // max.incremental.fetch.session.cache.slots
-      fetchSessions: new FetchSessions({ slotsMax: 1000, clock, budget }),
+      fetchSessions: new FetchSessions({ slotsMax: config.fetchSessionsMax, clock, budget }),
     }
     this.#shared = { broker, advertise, report, ended: (session) => this.#remove(session) }
   }
