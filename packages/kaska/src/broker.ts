@@ -15,7 +15,8 @@ import {
 } from '@kaska/protocol'
 import { type BrokerConfig, type GivenConfig, readBrokerConfig } from './config/broker-config.ts'
 import { topicDefaults } from './config/topic-settings.ts'
-import { noMembers } from './groups/no-members.ts'
+import { groupBounds } from './groups/group-config.ts'
+import { GroupCoordinator } from './groups/group-coordinator.ts'
 import { OffsetStore } from './groups/offset-store.ts'
 import { createCodecs, createExpander } from './host/codecs.ts'
 import { loadCrc32c } from './host/crc32c.ts'
@@ -145,10 +146,17 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
   })
   try {
     const topics = await TopicStore.open(directory, random, topicDefaults(config))
+    const groups = await GroupCoordinator.open(directory, {
+      clock,
+      random,
+      config: { ...config, ...groupBounds(budget.total) },
+      offsets: () => offsets,
+      report,
+    })
     const offsets = await OffsetStore.open(directory, {
       clock,
       budget,
-      membership: noMembers,
+      membership: groups,
       topicName: (id) => topics.byId(id)?.name,
       retentionMs: config.offsetsRetentionMinutes * 60_000,
       retentionCheckMs: config.offsetsRetentionCheckMs,
@@ -170,7 +178,17 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
       report,
     })
     await createTopics(engine, options.topics ?? [])
-    return new JoinedBroker({ config, directory, engine, offsets, budget, clock, crc32c, report })
+    return new JoinedBroker({
+      config,
+      directory,
+      engine,
+      offsets,
+      groups,
+      budget,
+      clock,
+      crc32c,
+      report,
+    })
   } catch (error) {
     await directory.close()
     throw error
@@ -221,6 +239,7 @@ interface Parts {
   readonly directory: DataDirectory
   readonly engine: LocalEngine
   readonly offsets: OffsetStore
+  readonly groups: GroupCoordinator
   readonly budget: MemoryBudget
   readonly clock: Clock
   readonly crc32c: Crc32c
@@ -259,7 +278,7 @@ class JoinedBroker implements Broker {
   async listen(options: ListenOptions = {}): Promise<Listening> {
     const { host = '127.0.0.1', port = portDefault } = options
     if (this.#closing !== undefined) throw new ClosedError('the broker was closed')
-    const { config, engine, offsets, budget, clock, crc32c, directory } = this.#parts
+    const { config, engine, offsets, groups, budget, clock, crc32c, directory } = this.#parts
     const report = limitReport(this.#parts.report, clock)
     const { listen, overSockets } = await import('./host/listener.ts')
     const { createNativeProtocol } = await import('./native/native-protocol.ts')
@@ -270,6 +289,7 @@ class JoinedBroker implements Broker {
     const kafka = createKafkaProtocol({
       store: engine,
       offsets,
+      groups,
       clock,
       crc32c,
       budget,
@@ -303,7 +323,8 @@ class JoinedBroker implements Broker {
   }
 
   async #close(): Promise<void> {
-    const { engine, offsets, directory } = this.#parts
+    const { engine, offsets, groups, directory } = this.#parts
+    groups.close()
     offsets.close()
     try {
       // What is under way gets its answer while the connections are still there.

@@ -3,7 +3,9 @@
  * the byte budget, at the counters of the sessions, or at the transports.
  */
 import { type Clock, noCodecs, type Random, type Receiver, type Transport } from '@kaska/protocol'
-import { noMembers } from '../src/groups/no-members.ts'
+import { defaultBrokerConfig } from '../src/config/broker-config.ts'
+import { groupBounds } from '../src/groups/group-config.ts'
+import { GroupCoordinator } from '../src/groups/group-coordinator.ts'
 import { OffsetStore } from '../src/groups/offset-store.ts'
 import { loadCrc32c } from '../src/host/crc32c.ts'
 import { listen, overSockets } from '../src/host/listener.ts'
@@ -60,10 +62,17 @@ export async function startNativeBroker(options: NativeBrokerOptions = {}): Prom
     report: ({ text }) => report(text),
   })
   const topics = await TopicStore.open(directory, random)
+  const groups = await GroupCoordinator.open(directory, {
+    clock,
+    random,
+    config: { ...defaultBrokerConfig, ...groupBounds(budget.total) },
+    offsets: () => offsets,
+    report,
+  })
   const offsets = await OffsetStore.open(directory, {
     clock,
     budget,
-    membership: noMembers,
+    membership: groups,
     topicName: (id) => topics.byId(id)?.name,
   })
   const engine = new LocalEngine({
@@ -89,6 +98,7 @@ export async function startNativeBroker(options: NativeBrokerOptions = {}): Prom
   const kafka = createKafkaProtocol({
     store: engine,
     offsets,
+    groups,
     clock,
     crc32c,
     budget,
@@ -97,6 +107,7 @@ export async function startNativeBroker(options: NativeBrokerOptions = {}): Prom
   })
   const listeners: { close(): Promise<void> }[] = []
   const close = async () => {
+    groups.close()
     offsets.close()
     const ended = engine.close()
     await Promise.all(listeners.map((listener) => listener.close()))

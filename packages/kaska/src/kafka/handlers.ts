@@ -5,9 +5,17 @@ import { listOffsets } from './02-list-offsets.ts'
 import { metadata } from './03-metadata.ts'
 import { offsetCommit } from './08-offset-commit.ts'
 import { offsetFetch } from './09-offset-fetch.ts'
+import { findCoordinator } from './10-find-coordinator.ts'
+import { joinGroup } from './11-join-group.ts'
+import { heartbeat } from './12-heartbeat.ts'
+import { leaveGroup } from './13-leave-group.ts'
+import { syncGroup } from './14-sync-group.ts'
+import { describeGroups } from './15-describe-groups.ts'
+import { listGroups } from './16-list-groups.ts'
 import { apiVersions } from './18-api-versions.ts'
 import { initProducerId } from './22-init-producer-id.ts'
 import { offsetForLeaderEpoch } from './23-offset-for-leader-epoch.ts'
+import { deleteGroups } from './42-delete-groups.ts'
 import { offsetDelete } from './47-offset-delete.ts'
 import { describeCluster } from './60-describe-cluster.ts'
 import { describeTopicPartitions } from './75-describe-topic-partitions.ts'
@@ -20,9 +28,17 @@ export const handlers: readonly Handler[] = [
   metadata,
   offsetCommit,
   offsetFetch,
+  findCoordinator,
+  joinGroup,
+  heartbeat,
+  leaveGroup,
+  syncGroup,
+  describeGroups,
+  listGroups,
   apiVersions,
   initProducerId,
   offsetForLeaderEpoch,
+  deleteGroups,
   offsetDelete,
   describeCluster,
   describeTopicPartitions,

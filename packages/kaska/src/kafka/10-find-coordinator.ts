@@ -1,0 +1,33 @@
+/**
+ * FindCoordinator (key 10), versions 0 to 6: this broker coordinates all groups and, as far as there is
+ * anything to coordinate, all transactions. Share groups are refused, as Kafka does where they are not
+ * enabled; so is any other type of key.
+ */
+import { kafka } from '@kaska/protocol'
+import { handler, type KafkaContext } from './handler.ts'
+
+const { errorCode } = kafka
+
+const groupType = 0
+const transactionType = 1
+const batchedVersionMin = 4
+
+export const findCoordinator = handler({
+  key: 10,
+  versions: '0-6',
+  request: kafka.findCoordinatorRequest,
+  response: kafka.findCoordinatorResponse,
+  handle: (context, { keyType, coordinatorKeys }, version) => {
+    const coordinator = coordinatorOf(context, keyType)
+    if (version < batchedVersionMin) return coordinator
+    return { coordinators: coordinatorKeys.map((each) => ({ key: each, ...coordinator })) }
+  },
+})
+
+function coordinatorOf({ broker, endpoint }: KafkaContext, keyType: number) {
+  if (keyType === groupType || keyType === transactionType) {
+    return { errorCode: errorCode.NONE, nodeId: broker.identity.nodeId, ...endpoint }
+  }
+  const errorMessage = `there is no coordinator for keys of type ${keyType}`
+  return { errorCode: errorCode.INVALID_REQUEST, errorMessage, nodeId: -1, host: '', port: -1 }
+}
