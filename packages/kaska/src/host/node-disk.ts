@@ -162,6 +162,10 @@ class NodeFile implements DiskFile {
     return (await guard(statFile(this.#fd), `stat ${this.path}`)).size
   }
 
+  async modifiedAt(): Promise<number> {
+    return Math.floor((await guard(statFile(this.#fd), `stat ${this.path}`)).mtimeMs)
+  }
+
   async read(position: number, into: Uint8Array): Promise<number> {
     let filled = 0
     while (filled < into.length) {

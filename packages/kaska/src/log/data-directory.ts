@@ -131,6 +131,7 @@ export class DataDirectory {
       files: new FileCache(disk, options.openFilesMax ?? openFilesMaxDefault),
       indexes: new IndexCache(indexBytesMax),
       checkpoints: new Checkpoints(clock, options.checkpointMs),
+      giveUpReserve: () => this.#giveUpReserve(),
       report: (event) => report(event),
     }
     this.#reserving = isFull ? Promise.resolve() : this.#makeReserve()
@@ -179,7 +180,6 @@ export class DataDirectory {
       directory: `state/${name}`,
       shared: this.shared,
       state,
-      giveUpReserve: () => this.#giveUpReserve(),
       ...options,
     })
     this.#states.add(log)

@@ -47,6 +47,8 @@ export interface DiskEntry {
 export interface DiskFile {
   readonly path: string
   size(): Promise<number>
+  /** Wall time of the last write, in milliseconds. Only a disk that keeps it has this. */
+  modifiedAt?(): Promise<number>
   /** Reads at a position until `into` is full or the file ends; returns the bytes read. */
   read(position: number, into: Uint8Array): Promise<number>
   /**

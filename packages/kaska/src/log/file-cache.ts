@@ -63,8 +63,10 @@ export class FileCache {
     return open
   }
 
-  /** Forgets a file that is being removed or replaced: it is closed when nobody uses it any more. */
+  /** Forgets a file that was removed or replaced: it is closed when nobody uses it any more. */
   forget(path: string): void {
+    // Who is just opening it may have come before the removal: it is not kept for the next one.
+    this.#opening.delete(path)
     const open = this.#open.get(path)
     if (open === undefined) return
     this.#open.delete(path)
@@ -109,16 +111,17 @@ export class FileCache {
       // Whoever opens it first may fail for a reason of its own (it does not create it).
       await opening.catch(() => {})
     }
-    const opening = this.#disk.open(path, options).then((file) => {
+    const opening: Promise<OpenFile> = this.#disk.open(path, options).then((file) => {
       const open = new OpenFile(this, file)
-      this.#open.set(path, open)
+      if (this.#opening.get(path) === opening) this.#open.set(path, open)
+      else open.listed = false
       return open
     })
     this.#opening.set(path, opening)
     try {
       return await opening
     } finally {
-      this.#opening.delete(path)
+      if (this.#opening.get(path) === opening) this.#opening.delete(path)
     }
   }
 

@@ -59,12 +59,20 @@ export interface LogShared {
   readonly files: FileCache
   readonly indexes: IndexCache
   readonly checkpoints: Checkpoints
+  /** Makes room on a full disk for what frees space itself; false: there is none to give. */
+  giveUpReserve(): Promise<boolean>
   report(event: LogEvent): void
 }
 
 /** What a person who runs the broker should hear of. `text` is one sentence that names the place. */
 export interface LogEvent {
-  readonly kind: 'tail-cut' | 'offline' | 'index-rebuilt' | 'disk-full' | 'checkpoint-failed'
+  readonly kind:
+    | 'tail-cut'
+    | 'offline'
+    | 'index-rebuilt'
+    | 'disk-full'
+    | 'checkpoint-failed'
+    | 'removal-failed'
   /** The log's directory. */
   readonly directory: string
   readonly text: string

@@ -69,6 +69,7 @@ export class LogReader {
     let bytesLeast = reserveBytesMin
     for (;;) {
       signal?.throwIfAborted()
+      if (offset < this.#writer.startOffset) throw this.#deleted(offset)
       const segment = this.#segmentOf(from)
       // Behind the last batch of a segment (a gap) the next one goes on.
       if (segment === undefined || from >= this.#writer.highWatermark) return noBatches
@@ -84,23 +85,56 @@ export class LogReader {
   }
 
   /** The first offset whose timestamp is at or after the given one. */
-  async offsetAt(timestamp: number, startOffset: number): Promise<number | undefined> {
-    const { segments, highWatermark } = this.#writer
-    for (const [index, segment] of [...segments].entries()) {
+  async offsetAt(timestamp: number): Promise<number | undefined> {
+    const { highWatermark } = this.#writer
+    const segments = [...this.#writer.segments]
+    for (const [index, segment] of segments.entries()) {
+      const { startOffset } = this.#writer
       const end = segments[index + 1]?.baseOffset ?? highWatermark
       if (end <= startOffset || segment.baseOffset >= highWatermark) continue
-      if (index < segments.length - 1) {
-        const newest = await segment.index.lastTime()
-        if (newest !== undefined && newest.timestamp < timestamp) continue
+      try {
+        if (index < segments.length - 1) {
+          const newest = await segment.index.lastTime()
+          if (newest !== undefined && newest.timestamp < timestamp) continue
+        }
+        const found = await this.#offsetIn(segment, timestamp, startOffset)
+        if (found !== undefined) return found
+      } catch (error) {
+        // Deleted meanwhile: what is searched lies further on.
+        if (!(error instanceof OffsetOutOfRangeError)) throw error
       }
-      const found = await this.#offsetIn(segment, timestamp, startOffset)
-      if (found !== undefined) return found
     }
     return undefined
   }
 
+  /** The largest timestamp in a segment that is written no more; -1 where no batch has one. */
+  async largestTimestamp(segment: Segment): Promise<number> {
+    const newest = await segment.index.lastTime()
+    if (newest !== undefined) return newest.timestamp
+    // No timestamp is worth an entry, or the index is lost.
+    let timestamp = -1
+    await this.#scan(segment, 0, ({ maxTimestamp }) => {
+      timestamp = Math.max(timestamp, maxTimestamp)
+      return undefined
+    })
+    return timestamp
+  }
+
   /** The first batch of a later epoch, and the epoch of the batch before it. */
   async epochEnd(epoch: number): Promise<{ epochBefore: number; endOffset: number }> {
+    for (;;) {
+      const [first] = this.#writer.segments
+      try {
+        return await this.#findEpochEnd(epoch)
+      } catch (error) {
+        // It came upon a segment that was deleted meanwhile.
+        const isGone = error instanceof OffsetOutOfRangeError && first !== this.#writer.segments[0]
+        if (!isGone) throw error
+      }
+    }
+  }
+
+  async #findEpochEnd(epoch: number): Promise<{ epochBefore: number; endOffset: number }> {
     const { highWatermark } = this.#writer
     const segments = this.#writer.segments.filter(({ baseOffset }) => baseOffset < highWatermark)
     // The last segment that does not begin with a later epoch holds the border, or ends at it.
@@ -419,14 +453,15 @@ export class LogReader {
       return await this.#shared.files.acquire(segment.logPath)
     } catch (error) {
       const isGone = error instanceof DiskError && error.kind === 'missing'
-      if (isGone && !this.#writer.segments.includes(segment)) {
-        throw new OffsetOutOfRangeError(`offset ${offset} was deleted`, {
-          startOffset: this.#writer.segments[0]?.baseOffset ?? 0,
-          endOffset: this.#writer.highWatermark,
-        })
-      }
+      if (isGone && !this.#writer.segments.includes(segment)) throw this.#deleted(offset)
       return asOffline(error)
     }
+  }
+
+  #deleted(offset: number): OffsetOutOfRangeError {
+    const { startOffset, highWatermark: endOffset } = this.#writer
+    const text = `offset ${offset} was deleted: there are ${startOffset} to ${endOffset}`
+    return new OffsetOutOfRangeError(text, { startOffset, endOffset })
   }
 
   /** What is on the disk is not what was written: nothing is appended behind it any more. */

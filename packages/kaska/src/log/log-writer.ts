@@ -82,6 +82,8 @@ export class LogWriter implements SyncedLog {
   /** Set by the end of the log: what appends are told from then on. */
   ended: ClosedError | undefined
   highWatermark: number
+  /** The first offset that readers may see. It never goes back; `LogFront` moves it. */
+  startOffset: number
   /** How often places were taken back. */
   rewinds = 0
 
@@ -102,6 +104,8 @@ export class LogWriter implements SyncedLog {
   #fullWasSaid = false
   #directoryMade: boolean
   #bytesSinceCheckpoint = 0
+  /** The end of a segment that was rolled, until the file of the next one is made. */
+  #rolled: { readonly end: Place; readonly next: Segment } | undefined
   #ioWaiters: (() => void)[] = []
 
   constructor(
@@ -116,6 +120,7 @@ export class LogWriter implements SyncedLog {
     this.#shared = shared
     this.#events = events
     this.segments = recovered.segments
+    this.startOffset = recovered.startOffset
     this.tail = new LogTail(shared.budget)
     this.producers = recovered.producers
     this.offline = recovered.offline
@@ -185,10 +190,12 @@ export class LogWriter implements SyncedLog {
   /** Begins a new segment, if the last one holds anything; returns its first offset. */
   async roll(): Promise<number> {
     this.#refuse()
-    const before = this.#next
-    const { position, offset } = before
-    if (before.segment === undefined || position === 0) return offset
-    const segment = this.#nextSegment(this.#shared.clock.now())
+    const end = this.#next
+    const { position, offset } = end
+    if (end.segment === undefined || (position === 0 && end.segment.exists)) return offset
+    // One that is empty was begun before, and its file could not be made.
+    const segment = position === 0 ? end.segment : this.#nextSegment(this.#shared.clock.now())
+    if (position > 0) this.#rolled = { end, next: segment }
     // Its file must be there even if no batch follows. Either a batch that does makes it, or:
     while (!segment.exists) {
       if (this.isWriting) {
@@ -205,9 +212,27 @@ export class LogWriter implements SyncedLog {
         this.#pump()
       }
     }
-    seal(before)
-    await this.#shared.disk.syncDirectory(this.#directory)
+    try {
+      await this.#shared.disk.syncDirectory(this.#directory)
+    } catch (error) {
+      this.goOffline(`a sync failed: ${(error as Error).message}`)
+      throw this.#offlineError()
+    }
     return offset
+  }
+
+  /**
+   * Lets go of the segments that lie wholly below the offset, and returns them: their files are the
+   * caller's to remove. All that they hold was synced.
+   */
+  dropBelow(offset: number): Segment[] {
+    const { segments } = this
+    let count = 0
+    while ((segments[count + 1]?.baseOffset ?? Number.POSITIVE_INFINITY) <= offset) count++
+    const dropped = segments.splice(0, count)
+    // A file that stays open takes its space.
+    for (const segment of dropped) this.#syncer.release(segment)
+    return dropped
   }
 
   /** Syncs the segment's indexes, up to what is written. */
@@ -264,9 +289,14 @@ export class LogWriter implements SyncedLog {
     this.#noteIoEnded()
   }
 
-  #refuse(): void {
+  /** Throws ClosedError, PartitionOfflineError: the log's files are left as they are from then on. */
+  refuse(): void {
     if (this.ended !== undefined) throw this.ended
     if (this.offline !== undefined) throw this.#offlineError()
+  }
+
+  #refuse(): void {
+    this.refuse()
     if (this.#isFull) throw new DiskFullError('the disk is full')
   }
 
@@ -496,6 +526,10 @@ export class LogWriter implements SyncedLog {
     if (segment.exists) return
     segment.exists = true
     this.#syncer.directoryUnsynced = true
+    if (this.#rolled?.next === segment) {
+      seal(this.#rolled.end)
+      this.#rolled = undefined
+    }
     // A file of this name can only be what a write left that was taken back.
     await open.file.truncate(0)
   }

@@ -11,8 +11,8 @@
  * Readers see [startOffset, endOffset), whole batches, in order, and what they have seen stays: the
  * end is the high watermark, which moves only when the sync mode's promise is kept. The parts:
  * `LogWriter` places, writes and syncs; `LogTail` is its end in memory; `LogReader` reads the disk;
- * `recoverLog` judges what a start finds. `delete` and retention take files away at once; reads under
- * way still finish.
+ * `LogFront` deletes where it begins; `LogCheckpointer` remembers what is durable; `recoverLog` judges
+ * what a start finds. `delete` and retention take files away at once; reads under way still finish.
  */
 import {
   ClosedError,
@@ -20,22 +20,16 @@ import {
   OffsetOutOfRangeError,
   PartitionOfflineError,
 } from '@kaska/protocol'
-import {
-  checkpointName,
-  checkpointTemporaryName,
-  encodeCheckpoint,
-  replaceFile,
-} from './checkpoint-file.ts'
-import type { Checkpointed } from './checkpoints.ts'
 import { DiskError } from './disk.ts'
 import type { AppendBatch, Appended, StoredBatches } from './log-batches.ts'
+import { LogCheckpointer } from './log-checkpointer.ts'
 import type { LogConfig, LogShared } from './log-config.ts'
+import { LogFront, type RetentionResult } from './log-front.ts'
 import { LogReader, noBatches } from './log-reader.ts'
 import type { TailBatch } from './log-tail.ts'
 import { LogWriter } from './log-writer.ts'
 import { ProducerState } from './producer-state.ts'
 import { type RecoveredLog, recoverLog } from './recovery.ts'
-import type { Segment } from './segment.ts'
 import { batchBytes } from './segment-scan.ts'
 
 export interface PartitionLogOptions {
@@ -52,20 +46,17 @@ export interface PartitionLogOptions {
 /** How many ends of epochs are remembered. */
 const epochEndsMax = 16
 
-export class PartitionLog implements Checkpointed {
+export class PartitionLog {
   readonly directory: string
   readonly #shared: LogShared
   readonly #writer: LogWriter
   readonly #reader: LogReader
+  readonly #checkpointer: LogCheckpointer
+  readonly #front: LogFront
   readonly #ended: (() => void) | undefined
-  #startOffset: number
   #listeners: Set<() => void> | undefined
   /** What `#epochEnd` has found; undefined until somebody asks. */
   #epochEnds: Map<number, ReturnType<LogReader['epochEnd']>> | undefined
-  /** The base offset of the segment that the last checkpoint names; -1 before the first. */
-  #checkpointBase = -1
-  #checkpointing: Promise<void> | undefined
-  #needsCheckpoint = false
 
   /**
    * Opens and recovers. Damage does not throw: the log comes up with `offline` set. Rejects with
@@ -84,27 +75,36 @@ export class PartitionLog implements Checkpointed {
       const text = `${directory} is offline: ${recovered.offline}`
       shared.report({ kind: 'offline', directory, text })
     }
-    return new PartitionLog(options, recovered)
+    const log = new PartitionLog(options, recovered)
+    await log.#front.tidy()
+    return log
   }
 
   private constructor(options: PartitionLogOptions, recovered: RecoveredLog) {
     const { directory, config, shared } = options
     this.directory = directory
     this.#shared = shared
-    this.#startOffset = recovered.startOffset
     this.#ended = options.ended
-    this.#writer = new LogWriter(directory, config, shared, recovered, {
+    const writer = new LogWriter(directory, config, shared, recovered, {
       keepsTail: options.keepsTail ?? true,
       advanced: () => this.#wake(),
-      wrote: (urgent) => this.#noteWritten(urgent),
+      wrote: (urgent) => this.#checkpointer.noteWritten(urgent),
     })
-    this.#reader = new LogReader(this.#writer, shared)
-    if (recovered.wasChecked && recovered.offline === undefined) this.#noteWritten(false)
+    const reader = new LogReader(writer, shared)
+    const { checkpointBase } = recovered
+    const checkpointer = new LogCheckpointer(directory, shared, writer, checkpointBase)
+    this.#writer = writer
+    this.#reader = reader
+    this.#checkpointer = checkpointer
+    this.#front = new LogFront(directory, shared, { writer, reader, checkpointer }, () => {
+      this.#epochEnds = undefined
+    })
+    if (recovered.wasChecked && recovered.offline === undefined) checkpointer.noteWritten(false)
   }
 
   /** The first offset that is still there. */
   get startOffset(): number {
-    return this.#startOffset
+    return this.#writer.startOffset
   }
 
   /** The high watermark: the synced end in `always`, the written end in `os`; a batch boundary. */
@@ -167,7 +167,7 @@ export class PartitionLog implements Checkpointed {
    */
   async offsetAt(timestamp: number): Promise<number | undefined> {
     if (this.#writer.ended !== undefined) throw this.#writer.ended
-    return this.#reader.offsetAt(timestamp, this.#startOffset)
+    return this.#reader.offsetAt(timestamp)
   }
 
   /**
@@ -194,8 +194,8 @@ export class PartitionLog implements Checkpointed {
     if (this.#writer.ended !== undefined) throw this.#writer.ended
     if (epoch >= this.lastEpoch) return { epoch: this.lastEpoch, endOffset: this.endOffset }
     const { epochBefore, endOffset } = await this.#epochEnd(epoch)
-    if (epochBefore < 0) return { epoch: -1, endOffset: this.#startOffset }
-    return { epoch: epochBefore, endOffset: Math.max(endOffset, this.#startOffset) }
+    if (epochBefore < 0) return { epoch: -1, endOffset: this.startOffset }
+    return { epoch: epochBefore, endOffset: Math.max(endOffset, this.startOffset) }
   }
 
   /** Where an epoch that is over ended: looked up on the disk once, since a reader of old messages asks
@@ -239,67 +239,25 @@ export class PartitionLog implements Checkpointed {
     return this.#writer.rewinds
   }
 
-  /**
-   * Deletes old segments whose messages are all older than `retention.ms`, and as many as it takes to
-   * keep to `retention.bytes`; returns how many. `now` is wall time.
-   */
-  async applyRetention(now: number): Promise<number> {
-    const { retentionMs, retentionBytes } = this.config
-    const { segments } = this.#writer
-    if (retentionMs === undefined && retentionBytes === undefined) return 0
-    const { maxTimestamp, position } = this.#writer.next
-    if (retentionMs !== undefined && position > 0 && maxTimestamp < now - retentionMs) {
-      await this.roll()
-    }
-    let bytes = 0
-    for (const segment of segments) bytes += await this.#measure(segment)
-    let count = 0
-    for (const segment of segments.slice(0, -1)) {
-      const newest = (await segment.index.lastTime())?.timestamp
-      const isOld = retentionMs !== undefined && newest !== undefined && newest < now - retentionMs
-      const isMuch = retentionBytes !== undefined && bytes - segment.size >= retentionBytes
-      if (!isOld && !isMuch) break
-      bytes -= segment.size
-      count++
-    }
-    const first = segments[count]
-    if (count === 0 || first === undefined) return 0
-    // Retention never takes what readers have not been able to see.
-    if (first.baseOffset > this.endOffset) return 0
-    await this.#deleteSegments(Math.max(this.#startOffset, first.baseOffset))
-    return count
+  /** Deletes what is too old or too much: see `LogFront`. `now` is wall time. */
+  applyRetention(now: number): Promise<RetentionResult> {
+    return this.#front.applyRetention(now)
   }
 
-  /** Makes `offset`, which is at most the end, the start; segments wholly below it are deleted. */
-  async deleteBefore(offset: number): Promise<void> {
-    if (offset <= this.#startOffset) return
-    this.#checkRange(offset)
-    if (offset === this.#writer.next.offset) await this.roll()
-    await this.#deleteSegments(offset)
-    this.#needsCheckpoint = true
-    await this.checkpoint()
-    await this.#shared.disk.syncDirectory(this.directory)
+  /** Makes `offset`, which is at most the end, the start, durably: see `LogFront`. */
+  deleteBefore(offset: number): Promise<void> {
+    return this.#front.deleteBefore(offset)
   }
 
-  /** Makes durable what was written, and remembers it as `checkpoint-file.ts` says. */
-  async checkpoint(): Promise<void> {
-    while (this.#checkpointing !== undefined) await this.#checkpointing
-    if (!this.needsCheckpoint) return
-    this.#checkpointing = this.#writeCheckpoint()
-    await this.#checkpointing
-    this.#checkpointing = undefined
-  }
-
-  get needsCheckpoint(): boolean {
-    const { offline, ended, segments } = this.#writer
-    return (
-      this.#needsCheckpoint && offline === undefined && ended === undefined && segments.length > 0
-    )
+  /** Makes durable what was written, and remembers it as `checkpoint-file.ts` says. Never rejects. */
+  checkpoint(): Promise<void> {
+    return this.#checkpointer.checkpoint()
   }
 
   /** Waits for what is under way, makes it durable, and writes the checkpoint. */
   async close(): Promise<void> {
     if (this.#writer.ended === undefined) {
+      await this.#front.idle()
       await this.flush().catch(() => {})
       await this.checkpoint()
     }
@@ -310,17 +268,22 @@ export class PartitionLog implements Checkpointed {
   async delete(): Promise<void> {
     const { disk, files } = this.#shared
     await this.#end(new ClosedError(`${this.directory} was deleted`))
-    await this.#checkpointing
+    await this.#front.idle()
+    await this.#checkpointer.idle()
+    for (const { index } of this.#writer.segments) {
+      await index.quiet()
+      index.forget()
+    }
+    await disk.remove(this.directory)
+    // What is forgotten before it is removed may be opened anew meanwhile, and keep its space.
     for (const segment of this.#writer.segments) {
-      await segment.index.quiet()
       segment.index.forget()
       files.forget(segment.logPath)
     }
-    await disk.remove(this.directory)
   }
 
   async #end(error: ClosedError): Promise<void> {
-    this.#shared.checkpoints.remove(this)
+    this.#shared.checkpoints.remove(this.#checkpointer)
     await this.#writer.end(error)
     this.#reader.forget()
     this.#epochEnds = undefined
@@ -361,101 +324,6 @@ export class PartitionLog implements Checkpointed {
     if (this.#listeners === undefined) return
     for (const listener of this.#listeners) listener()
   }
-
-  #noteWritten(urgent: boolean): void {
-    if (!this.#needsCheckpoint) {
-      this.#needsCheckpoint = true
-      this.#shared.checkpoints.add(this)
-    }
-    if (urgent && this.#checkpointing === undefined) void this.checkpoint()
-  }
-
-  async #writeCheckpoint(): Promise<void> {
-    const { disk, crc32c, clock, syncQueue } = this.#shared
-    const writer = this.#writer
-    const { segment, position, offset, maxTimestamp, maxTimestampOffset, lastEpoch } = writer.next
-    if (segment === undefined) return
-    const { rewinds } = writer
-    this.#needsCheckpoint = false
-    writer.startCheckpoint()
-    const producersNow = Math.floor(clock.monotonic())
-    writer.producers.expire(producersNow)
-    const checkpoint = {
-      startOffset: this.#startOffset,
-      segmentBase: segment.baseOffset,
-      position,
-      offset,
-      maxTimestamp,
-      maxTimestampOffset,
-      segmentTime: segment.time,
-      lastEpoch,
-    }
-    const bytes = encodeCheckpoint(checkpoint, writer.producers, crc32c, producersNow)
-    try {
-      await writer.flush()
-      if (rewinds !== writer.rewinds) {
-        // The disk was full, and batches that the checkpoint counts are not there.
-        this.#noteWritten(false)
-        return
-      }
-      for (const written of writer.segments) {
-        const isNew = written.baseOffset >= this.#checkpointBase
-        if (isNew && written.baseOffset <= segment.baseOffset) await writer.syncIndex(written)
-      }
-      await replaceFile(
-        disk,
-        `${this.directory}/${checkpointName}`,
-        `${this.directory}/${checkpointTemporaryName}`,
-        [bytes],
-        (file) => syncQueue.run(() => file.sync()),
-      )
-      this.#checkpointBase = segment.baseOffset
-    } catch (error) {
-      if (writer.offline !== undefined || writer.ended !== undefined) return
-      this.#noteWritten(false)
-      const text = `${this.directory}: the checkpoint failed: ${(error as Error).message}`
-      this.#shared.report({ kind: 'checkpoint-failed', directory: this.directory, text })
-    }
-  }
-
-  /** Deletes the segments that lie wholly below the offset, which becomes the start. */
-  async #deleteSegments(offset: number): Promise<void> {
-    const { disk, files } = this.#shared
-    const { segments } = this.#writer
-    const count = segments.findLastIndex(({ baseOffset }) => baseOffset <= offset)
-    const first = segments[count]
-    this.#startOffset = offset
-    if (first === undefined || count === 0) return
-    if (this.#checkpointBase < first.baseOffset) {
-      // A start must not look for a segment that is gone.
-      this.#needsCheckpoint = true
-      await this.checkpoint()
-      if (this.#checkpointBase < first.baseOffset) return
-      await disk.syncDirectory(this.directory)
-    }
-    const deleted = segments.splice(0, segments.indexOf(first))
-    this.#epochEnds = undefined
-    for (const segment of deleted) {
-      await segment.index.quiet()
-      segment.index.forget()
-      files.forget(segment.logPath)
-      for (const ending of ['.index', '.timeindex', '.log']) {
-        await disk.remove(segment.path + ending)
-      }
-    }
-  }
-
-  async #measure(segment: Segment): Promise<number> {
-    if (segment.size < 0) {
-      const open = await this.#shared.files.acquire(segment.logPath)
-      try {
-        segment.size = await open.file.size()
-      } finally {
-        open.release()
-      }
-    }
-    return segment.size
-  }
 }
 
 /** A log of which nothing can be read. */
@@ -470,5 +338,6 @@ function unreadable(reason: string): RecoveredLog {
     producers: new ProducerState(),
     offline: reason,
     wasChecked: false,
+    checkpointBase: undefined,
   }
 }

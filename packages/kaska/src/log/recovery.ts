@@ -56,6 +56,8 @@ export interface RecoveredLog {
   readonly offline: string | undefined
   /** Was anything found behind the checkpoint? Then it should be checkpointed again. */
   readonly wasChecked: boolean
+  /** The segment that the checkpoint names; undefined where there is none that can be read. */
+  readonly checkpointBase: number | undefined
 }
 
 /** Where a check failed. */
@@ -88,6 +90,7 @@ class Recovery implements RecoveredLog {
   producers = new ProducerState()
   offline: string | undefined
   wasChecked = false
+  checkpointBase: number | undefined
 
   readonly #directory: string
   readonly #config: LogConfig
@@ -104,6 +107,7 @@ class Recovery implements RecoveredLog {
     const bases = names.map(segmentBaseOf).filter((base) => base !== undefined)
     bases.sort((a, b) => a - b)
     const checkpoint = names.includes(checkpointName) ? await this.#readCheckpoint() : undefined
+    this.checkpointBase = checkpoint?.segmentBase
     await this.#removeOrphans(names)
     if (bases.length === 0) {
       if (checkpoint !== undefined) this.#lost(checkpoint, 'its segments are gone')

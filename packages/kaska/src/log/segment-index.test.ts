@@ -209,30 +209,6 @@ test('an epoch ends where the next one begins (KIP-101)', async () => {
   assert.deepEqual(await log.endOffsetForEpoch(0), { epoch: -1, endOffset: log.startOffset })
 })
 
-test('retention takes whole old segments, by size and by age', async () => {
-  const { disk, log, close } = await manyBatches()
-  const segments = segmentPaths(disk).length
-  assert.equal(await log.applyRetention(2_000_000), 0)
-  log.config = { ...log.config, retentionBytes: 30_000 }
-  const deleted = await log.applyRetention(2_000_000)
-  assert.ok(deleted > 0 && deleted < segments)
-  assert.equal(segmentPaths(disk).length, segments - deleted)
-  assert.ok(disk.bytes - 1_048_576 < 60_000)
-  assert.ok(log.startOffset > 0)
-  assert.equal((await readAll(log)).length, 800 - log.startOffset)
-  log.config = { ...log.config, retentionMs: 1000 }
-  await log.applyRetention(1_004_000 + 5000)
-  // All of it is too old: what is written goes on in an empty segment.
-  assert.equal(log.startOffset, 800)
-  assert.equal(segmentPaths(disk).length, 1)
-  await log.append(batchOf(['new'])).acknowledged
-  assert.deepEqual(await readAll(log), [[800, 'new']])
-  await close()
-  const { directory } = await openDirectory(disk)
-  const again = await directory.openPartition('t-0', testConfig)
-  assert.deepEqual([again.startOffset, again.endOffset, again.offline], [800, 801, undefined])
-})
-
 test('batches are as long as their headers say', async () => {
   const { disk } = await manyBatches()
   const path = segmentPaths(disk)[0] as string

@@ -84,6 +84,8 @@ export class SegmentIndex {
   #settling: Promise<void> | undefined
   /** Counts the changes of the files, so that nothing older than the last one is cached. */
   #version = 0
+  /** Was the segment removed? Then no file is made any more. */
+  #isForgotten = false
 
   constructor(path: string, shared: IndexShared, trust: IndexTrust) {
     this.#path = path
@@ -200,14 +202,16 @@ export class SegmentIndex {
     this.#forgetCached()
   }
 
-  /** To be called when the segment is removed. */
+  /** To be called when the segment was removed. Whoever still reads it does so without an index. */
   forget(): void {
+    this.#isForgotten = true
     this.#forgetCached()
     for (const ending of ['.index', '.timeindex']) this.#shared.files.forget(this.#path + ending)
   }
 
   async #flush(): Promise<void> {
     await this.#settle()
+    if (this.#isForgotten) return
     const offsets = this.#offsets
     const times = this.#times.filter(({ timestamp }) => timestamp > this.#newestTimestamp)
     const timesTaken = this.#times.length
@@ -254,7 +258,9 @@ export class SegmentIndex {
     const version = this.#version
     const length = ending === '.index' ? this.#offsetBytes : this.#timeBytes
     const entries = new IndexEntries((await this.#load(ending)).bytes.subarray(0, length))
-    if (version === this.#version) this.#shared.indexes.set(this.#path + ending, entries)
+    if (version === this.#version && !this.#isForgotten) {
+      this.#shared.indexes.set(this.#path + ending, entries)
+    }
     return entries
   }
 

@@ -15,6 +15,8 @@ export class Segment {
   size: number
   /** Wall time of its first batch; -1 where it has none, or nobody knows. */
   time = -1
+  /** Its largest timestamp, once that was looked up; it is written no more then. */
+  newest: number | undefined
   /** Has the file been made? */
   exists: boolean
 

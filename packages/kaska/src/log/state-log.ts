@@ -57,8 +57,6 @@ export interface StateLogOptions {
   readonly directory: string
   readonly shared: LogShared
   readonly state: State
-  /** Gives up the space that is kept for when the disk is full; false when there is none left. */
-  readonly giveUpReserve: () => Promise<boolean>
   /** The log may grow to so many bytes before there is a snapshot, however small the state is. */
   readonly logBytesMin?: number
 }
@@ -165,7 +163,7 @@ export class StateLog {
   /** There is no space: with what was kept for this, once more. */
   async #appendUrgently(batch: AppendBatch, error: KaskaError): Promise<void> {
     if (!(error instanceof DiskFullError)) throw error
-    if (!(await this.#options.giveUpReserve())) throw error
+    if (!(await this.#options.shared.giveUpReserve())) throw error
     await this.#log.append(batch).acknowledged
   }
 
