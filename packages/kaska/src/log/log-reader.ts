@@ -349,7 +349,7 @@ export class LogReader {
     timestamp: number,
     startOffset: number,
   ): Promise<number | undefined> {
-    const stored = await this.read(header.baseOffset, 1)
+    const stored = await this.read(Math.max(header.baseOffset, startOffset), 1)
     try {
       const batch = stored.batches[0] as StoredBatch
       const cursor = new RecordCursor(batch.records, batch.recordsLength, header.recordCount)
