@@ -4,7 +4,10 @@ import process from 'node:process'
 import { BrokerProcess, createDirectory, freePorts } from './broker-process.ts'
 import { answersMetadata } from './metadata-request.ts'
 
-const program = path.resolve(import.meta.dirname, '../../packages/kaska/bin/kaska.js')
+/** `KASKA_COMPAT_PROGRAM` names another one, such as an older release's. */
+const program =
+  process.env['KASKA_COMPAT_PROGRAM'] ??
+  path.resolve(import.meta.dirname, '../../packages/kaska/bin/kaska.js')
 
 /** `serveOptions` are more options of `kaska serve`. */
 export async function startKaska(serveOptions: readonly string[] = []): Promise<BrokerProcess> {

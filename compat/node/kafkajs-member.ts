@@ -1,0 +1,38 @@
+/** A group member on kafkajs: see group-member.ts. It commits each message once it has processed it. */
+import process from 'node:process'
+import { createInterface } from 'node:readline'
+import kafkajs from 'kafkajs'
+import { print } from './checks.ts'
+
+const [bootstrap = '', topic = '', groupId = ''] = process.argv.slice(2)
+const kafka = new kafkajs.Kafka({
+  brokers: [bootstrap],
+  logLevel: kafkajs.logLevel.ERROR,
+  retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 30 },
+})
+const consumer = kafka.consumer({
+  groupId,
+  sessionTimeout: 6_000,
+  rebalanceTimeout: 10_000,
+  heartbeatInterval: 300,
+  maxWaitTimeInMs: 200,
+})
+
+createInterface({ input: process.stdin }).on('line', () => {
+  void consumer.disconnect().then(() => process.exit(0))
+})
+consumer.on('consumer.group_join', ({ payload }) => {
+  print({ assigned: payload.memberAssignment[topic] ?? [] })
+})
+await consumer.connect()
+await consumer.subscribe({ topic, fromBeginning: true })
+await consumer.run({
+  autoCommit: false,
+  eachMessage: async ({ partition, message, heartbeat }) => {
+    const value = message.value?.toString()
+    print({ got: value })
+    await consumer.commitOffsets([{ topic, partition, offset: String(Number(message.offset) + 1) }])
+    print({ committed: value })
+    await heartbeat()
+  },
+})
