@@ -147,6 +147,6 @@ export function formatAddress(address: string | undefined, port: number | undefi
   return plain.includes(':') ? `[${plain}]:${port}` : `${plain}:${port}`
 }
 
-function plainAddress(address: string): string {
+export function plainAddress(address: string): string {
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
 }
