@@ -2,7 +2,7 @@
  * Measures Kaska on this machine.
  *
  *     npm run bench                       every suite
- *     npm run bench -- quick              every suite, with less of everything
+ *     npm run bench -- quick              every suite, with less of everything; --quick says the same
  *     npm run bench -- native [quick]     one suite
  *     npm run bench -- profile [load]     a CPU profile of the broker under load
  *     ... --check                         exit code 1 if an aim is missed
@@ -14,6 +14,7 @@ import { cpus, totalmem } from 'node:os'
 import path from 'node:path'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
+import { SkippedError } from '../compat/lib/maven.ts'
 import { type Aim, isMet, type Suite, type SuiteResult } from './lib/suite.ts'
 
 /** Loaded on demand: a suite that is not asked for need not even parse. */
@@ -24,11 +25,16 @@ const suites = new Map<string, () => Promise<{ suite: Suite }>>([
   ['sync', () => import('./sync.ts')],
   ['inline', () => import('./inline.ts')],
   ['commits', () => import('./commits.ts')],
+  ['kafka', () => import('./kafka.ts')],
 ])
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
-  options: { check: { type: 'boolean' }, save: { type: 'boolean' } },
+  options: {
+    check: { type: 'boolean' },
+    save: { type: 'boolean' },
+    quick: { type: 'boolean' },
+  },
 })
 
 if (positionals[0] === 'profile') {
@@ -39,7 +45,7 @@ if (positionals[0] === 'profile') {
 }
 
 async function runSuites(): Promise<void> {
-  const isQuick = positionals.includes('quick')
+  const isQuick = flags.quick === true || positionals.includes('quick')
   const asked = positionals.filter((name) => name !== 'quick')
   const unknown = asked.find((name) => !suites.has(name))
   if (unknown !== undefined) {
@@ -53,8 +59,19 @@ async function runSuites(): Promise<void> {
     if (asked.length > 0 && !asked.includes(name)) continue
     const { suite } = await load()
     console.log(`# ${name}: ${suite.about}\n`)
-    const say = process.stderr.isTTY ? (line: string) => console.error(`  ${line}`) : () => {}
-    const result = await suite.run({ isQuick, say })
+    const started = performance.now()
+    const say = (line: string): void => {
+      const seconds = Math.round((performance.now() - started) / 1000)
+      console.error(`  ${String(seconds).padStart(4)} s  ${line}`)
+    }
+    let result: SuiteResult
+    try {
+      result = await suite.run({ isQuick, say })
+    } catch (error) {
+      if (!(error instanceof SkippedError)) throw error
+      console.log(`Skipped: ${error.message}\n`)
+      continue
+    }
     const report = asMarkdown(result)
     console.log(report)
     if (flags.save) save(name, suite, result, report, isQuick)

@@ -31,16 +31,11 @@ export class Target implements AsyncDisposable {
 
   /** User and system time so far, in steps of 10 ms. */
   cpuSeconds(): number {
-    const stat = readFileSync(`/proc/${this.pid}/stat`, 'utf8')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return (Number(fields[11]) + Number(fields[12])) / 100
+    return cpuSecondsOf(this.pid)
   }
 
   memory(): { residentBytes: number; peakBytes: number } {
-    const status = readFileSync(`/proc/${this.pid}/status`, 'utf8')
-    const kibibytes = (name: string): number =>
-      Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0)
-    return { residentBytes: kibibytes('VmRSS') * 1024, peakBytes: kibibytes('VmHWM') * 1024 }
+    return memoryOf(this.pid)
   }
 
   /** Stops the process, and removes what it has written. */
@@ -57,6 +52,20 @@ export class Target implements AsyncDisposable {
   }
 }
 
+/** User and system time of a process so far, all its threads, in steps of 10 ms. */
+export function cpuSecondsOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / 100
+}
+
+export function memoryOf(pid: number): { residentBytes: number; peakBytes: number } {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  const kibibytes = (name: string): number =>
+    Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0)
+  return { residentBytes: kibibytes('VmRSS') * 1024, peakBytes: kibibytes('VmHWM') * 1024 }
+}
+
 /** `hasCrc`: it also computes a CRC of all that it reads, as every broker has to. */
 export function startSink(way: 'sync' | 'pool', sync: SyncMode, hasCrc = false): Promise<Target> {
   const directory = mkdtempSync(path.join(tmpdir(), 'kaska-sink-'))
@@ -64,6 +73,14 @@ export function startSink(way: 'sync' | 'pool', sync: SyncMode, hasCrc = false):
   const sink = path.join(root, 'bench/sink.ts')
   const crc = hasCrc ? ['--crc'] : []
   const argv = ['--conditions=source', sink, '--file', file, '--way', way, '--sync', sync, ...crc]
+  return start(argv, directory, /^(\d+)$/m)
+}
+
+/** A bare server that sends ranges of a file of so many bytes, and nothing else. */
+export function startSource(bytes: number): Promise<Target> {
+  const directory = mkdtempSync(path.join(tmpdir(), 'kaska-source-'))
+  const file = path.join(directory, 'source.log')
+  const argv = [path.join(root, 'bench/source.ts'), '--file', file, '--bytes', String(bytes)]
   return start(argv, directory, /^(\d+)$/m)
 }
 
