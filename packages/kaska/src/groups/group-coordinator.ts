@@ -7,14 +7,7 @@
  * given ids take in memory is counted; beyond the limit nobody joins (COORDINATOR_NOT_AVAILABLE, on
  * which clients come again), and of the ids that were given the oldest are taken back.
  */
-import {
-  type Clock,
-  emptyBytes,
-  kafka,
-  OverloadedError,
-  type Random,
-  type Timer,
-} from '@kaska/protocol'
+import { type Clock, kafka, OverloadedError, type Random, type Timer } from '@kaska/protocol'
 import type { State, StateLog } from '../log/state-log.ts'
 import { Group, type GroupHost, type GroupState } from './group.ts'
 import {
@@ -55,7 +48,7 @@ export interface GroupDescription {
   readonly state: GroupState
   /** Empty: nobody was in it yet. */
   readonly protocolType: string
-  /** Empty unless the state is Stable, as the members' bytes are. */
+  /** Empty unless the state is Stable, as the members' metadata are. */
   readonly protocolName: string
   readonly members: readonly {
     readonly memberId: string
@@ -197,12 +190,11 @@ export class GroupCoordinator implements Membership {
     if (this.#isClosed) return { errorCode: errorCode.NOT_COORDINATOR, members: [] }
     if (groupId === '') return { errorCode: errorCode.INVALID_GROUP_ID, members: [] }
     const group = this.#groups.get(groupId)
-    if (group === undefined) return { errorCode: errorCode.UNKNOWN_MEMBER_ID, members: [] }
-    const codes = group.leave(leaving)
+    const codes = group?.leave(leaving)
     const members = leaving.map(({ memberId, groupInstanceId }, index) => ({
       memberId,
       groupInstanceId,
-      errorCode: codes[index] ?? errorCode.NONE,
+      errorCode: codes?.[index] ?? errorCode.UNKNOWN_MEMBER_ID,
     }))
     return { errorCode: errorCode.NONE, members }
   }
@@ -232,7 +224,7 @@ export class GroupCoordinator implements Membership {
         clientId: member.clientId,
         clientHost: member.clientHost,
         metadata: member.metadataOf(isStable ? group.protocolName : undefined),
-        assignment: isStable ? member.assignment : emptyBytes,
+        assignment: member.assignment,
       })),
     }
   }

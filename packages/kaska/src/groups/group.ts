@@ -492,7 +492,6 @@ export class Group {
     this.#enter('CompletingRebalance')
     for (const member of this.members) {
       this.#unsynced.add(member.id)
-      this.members.setAssignment(member, emptyBytes)
       member.isNew = false
       this.members.endJoin(member, this.#joinAnswer(member, { withMembers: true }))
       this.#beat(member)
@@ -506,6 +505,7 @@ export class Group {
     const generation = this.#generation
     if (this.#storing === generation) return
     this.#storing = generation
+    for (const member of this.members) this.members.setAssignment(member, emptyBytes)
     for (const { memberId, assignment } of assignments) {
       const member = this.members.get(memberId)
       if (member !== undefined) this.members.setAssignment(member, new Uint8Array(assignment))

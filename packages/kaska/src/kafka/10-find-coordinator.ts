@@ -18,15 +18,17 @@ export const findCoordinator = handler({
   request: kafka.findCoordinatorRequest,
   response: kafka.findCoordinatorResponse,
   handle: (context, { keyType, coordinatorKeys }, version) => {
-    const coordinator = coordinatorOf(context, keyType)
-    if (version < batchedVersionMin) return coordinator
+    const isBatched = version >= batchedVersionMin
+    const coordinator = coordinatorOf(context, keyType, isBatched)
+    if (!isBatched) return coordinator
     return { coordinators: coordinatorKeys.map((each) => ({ key: each, ...coordinator })) }
   },
 })
 
-function coordinatorOf({ broker, endpoint }: KafkaContext, keyType: number) {
+function coordinatorOf({ broker, endpoint }: KafkaContext, keyType: number, isBatched: boolean) {
   if (keyType === groupType || keyType === transactionType) {
-    return { errorCode: errorCode.NONE, nodeId: broker.identity.nodeId, ...endpoint }
+    const errorMessage = isBatched ? '' : 'NONE'
+    return { errorCode: errorCode.NONE, errorMessage, nodeId: broker.identity.nodeId, ...endpoint }
   }
   const errorMessage = `there is no coordinator for keys of type ${keyType}`
   return { errorCode: errorCode.INVALID_REQUEST, errorMessage, nodeId: -1, host: '', port: -1 }

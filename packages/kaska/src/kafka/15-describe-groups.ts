@@ -7,6 +7,9 @@ import { handler, type KafkaBroker } from './handler.ts'
 
 const { errorCode } = kafka
 
+/** All that Kafka knows for groups: read, delete, describe, describe and alter its configuration. */
+const allOperations = (1 << 3) | (1 << 6) | (1 << 8) | (1 << 10) | (1 << 11)
+
 const notFoundVersionMin = 6
 
 export const describeGroups = handler({
@@ -14,8 +17,12 @@ export const describeGroups = handler({
   versions: '0-6',
   request: kafka.describeGroupsRequest,
   response: kafka.describeGroupsResponse,
-  handle: ({ broker }, { groups }, version) => ({
-    groups: groups.map((groupId) => describe(broker, groupId, version)),
+  handle: ({ broker }, { groups, includeAuthorizedOperations }, version) => ({
+    groups: groups.map((groupId) => {
+      const row = describe(broker, groupId, version)
+      const hasOperations = includeAuthorizedOperations && !('errorCode' in row)
+      return hasOperations ? { ...row, authorizedOperations: allOperations } : row
+    }),
   }),
 })
 

@@ -9,7 +9,7 @@ export const deleteGroups = handler({
   response: kafka.deleteGroupsResponse,
   handle: async ({ broker }, { groupsNames }) => ({
     results: await Promise.all(
-      groupsNames.map(async (groupId) => ({
+      Array.from(new Set(groupsNames), async (groupId) => ({
         groupId,
         errorCode: await broker.groups.delete(groupId),
       })),
