@@ -23,6 +23,7 @@ import { loadCrc32c } from './host/crc32c.ts'
 import { nodeClock } from './host/node-clock.ts'
 import { nodeRandom } from './host/node-random.ts'
 import { packageVersion } from './host/package-version.ts'
+import type { TlsIdentity, TlsPort, TlsPortOptions } from './host/tls-port.ts'
 import { limitReport } from './limited-report.ts'
 import { DataDirectory } from './log/data-directory.ts'
 import type { Disk } from './log/disk.ts'
@@ -79,13 +80,20 @@ export interface ListenOptions {
   readonly port?: number
   /** The address that Kafka clients are told; the one that they came to unless said. */
   readonly advertise?: { readonly host: string; readonly port: number }
+  /**
+   * A certificate and its key, as PEM: the port takes TLS too, and from other machines nothing else.
+   * Behind the certificate may follow those that sign it.
+   */
+  readonly tls?: { readonly cert: string | Uint8Array; readonly key: string | Uint8Array }
+  /** With `tls`: may connections from other machines be plain all the same? */
+  readonly plaintext?: boolean
 }
 
 /** Where a broker listens. */
 export interface Listening {
   readonly host: string
   readonly port: number
-  /** `kaska://127.0.0.1:9092` */
+  /** `kaska://127.0.0.1:9092`, or `kaskas://...` where TLS is taken. */
   readonly url: string
   /** Takes no more connections, and ends those that it has. */
   close(): Promise<void>
@@ -109,7 +117,8 @@ export interface Broker extends AsyncDisposable {
    * change what another one sees. Closing it leaves the broker as it is.
    */
   inProcess(): Engine
-  /** Rejects with AddressInUseError. May be called several times. */
+  /** Rejects with AddressInUseError, and with InvalidArgumentError for an address, a certificate or a key
+   * that is none. May be called several times. */
   listen(options?: ListenOptions): Promise<Listening>
   /** Ends what is under way with ClosedError, makes everything durable, and unlocks the directory. */
   close(): Promise<void>
@@ -234,6 +243,16 @@ async function createTopics(engine: Engine, topics: readonly TopicOption[]): Pro
   }
 }
 
+/** Loaded where it is asked for: a start is quick. */
+async function openTls(identity: TlsIdentity, options: TlsPortOptions): Promise<TlsPort> {
+  const { createTlsPort } = await import('./host/tls-port.ts')
+  return createTlsPort(identity, options)
+}
+
+function urlOf({ host, port }: { host: string; port: number }, isSecure: boolean): string {
+  return `${isSecure ? 'kaskas' : 'kaska'}://${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
 interface Parts {
   readonly config: BrokerConfig
   readonly directory: DataDirectory
@@ -299,11 +318,20 @@ class JoinedBroker implements Broker {
       report,
     })
     const protocols = [overSockets(native), overSockets(kafka)]
-    const listener = await listen({ host, port, protocols, clock, report })
+    const { tls: tlsIdentity, plaintext = false } = options
+    const listener = await listen({
+      host,
+      port,
+      protocols,
+      clock,
+      report,
+      tls: tlsIdentity && (await openTls(tlsIdentity, { clock, report })),
+      allowsPlain: plaintext,
+    })
     const listening: Listening = {
       host: listener.host,
       port: listener.port,
-      url: `kaska://${listener.host.includes(':') ? `[${listener.host}]` : listener.host}:${listener.port}`,
+      url: urlOf(listener, tlsIdentity !== undefined),
       close: async () => {
         this.#listeners.delete(listening)
         await Promise.all([listener.close(), native.close(), kafka.close()])

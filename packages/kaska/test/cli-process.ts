@@ -113,7 +113,7 @@ export class ServeProcess implements AsyncDisposable {
     }
     child.stderr?.on('data', onError)
     try {
-      const match = await said(child, 'stdout', /kaska \S+ ready on (kaska:\/\/\S+:(\d+)), .*\n/)
+      const match = await said(child, 'stdout', /kaska \S+ ready on (kaskas?:\/\/\S+:(\d+)), .*\n/)
       return new ServeProcess(child, match)
     } catch (cause) {
       throw new Error(`serve did not start: ${errors}`, { cause })

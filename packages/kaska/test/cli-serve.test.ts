@@ -6,7 +6,9 @@ import { writeFile } from 'node:fs/promises'
 import net from 'node:net'
 import path from 'node:path'
 import { test } from 'node:test'
+import { certificate, privateKey } from '../../client/test/test-certificate.ts'
 import { run, ServeProcess, start, temporaryDirectory } from './cli-process.ts'
+import * as named from './name-certificate.ts'
 
 test('one line when it is ready: URL, data directory, sync mode', async () => {
   await using directory = await temporaryDirectory()
@@ -135,4 +137,37 @@ test('what was acknowledged is there after kill -9: messages, topics, commits', 
   await using broker = await ServeProcess.start(['--data', directory.path])
   assert.equal((await broker.run(['consume', 'orders', '-o', 'start', '-e'])).stdout, lines)
   assert.equal((await broker.run(['offset', 'committed', 'billing', 'orders'])).stdout, '7\n')
+})
+
+test('TLS from two files; what is wrong with them is one clear line', async () => {
+  await using directory = await temporaryDirectory()
+  const files = { cert: certificate, key: privateKey, other: named.privateKey }
+  for (const [name, text] of Object.entries(files)) {
+    await writeFile(path.join(directory.path, name), text)
+  }
+  const file = (name: string) => path.join(directory.path, name)
+  const tls = (cert: string, key: string) => ['--tls-cert', file(cert), '--tls-key', file(key)]
+  await using broker = await ServeProcess.start([...tls('cert', 'key'), '--topic', 'orders'])
+  const { url } = broker
+  assert.match(url, /^kaskas:/)
+  const listed = await run(['topic', 'list', '-q', '-b', url], {
+    env: { NODE_EXTRA_CA_CERTS: file('cert') },
+  })
+  assert.deepEqual([listed.stdout, listed.stderr], ['orders\n', ''])
+  const refused = await run(['topic', 'list', '-b', url])
+  assert.match(refused.stderr, /certificate/)
+  const cases: [string[], number, RegExp][] = [
+    [tls('cert', 'other'), 1, /the TLS key is not the key of the certificate\n$/],
+    [tls('cert', 'missing'), 1, /--tls-key cannot be read: ENOENT.*missing'\n$/],
+    [tls('.', 'key'), 1, /--tls-cert cannot be read: EISDIR/],
+    [tls('key', 'key'), 1, /the TLS certificate is not a certificate in PEM form\n$/],
+    [['--tls-cert', file('cert')], 2, /--tls-cert and --tls-key go together/],
+    [['--plaintext'], 2, /--plaintext goes with --tls-cert/],
+  ]
+  for (const [args, code, message] of cases) {
+    const failed = await run(['--memory', '--port', '0', ...args])
+    assert.match(failed.stderr, message)
+    assert.match(failed.stderr, /^kaska: [^\n]*\n$/)
+    assert.equal(failed.code, code)
+  }
 })

@@ -85,6 +85,24 @@ function addServe(program: Command, terminal: Terminal, version: string): void {
       ),
     )
     .addOption(
+      new Setting('--tls-cert <file>', 'take TLS too, with this certificate (PEM)', {
+        environment: 'KASKA_TLS_CERT',
+        read: readText,
+      }),
+    )
+    .addOption(
+      new Setting('--tls-key <file>', "the certificate's key (PEM, without a passphrase)", {
+        environment: 'KASKA_TLS_KEY',
+        read: readText,
+      }),
+    )
+    .addOption(
+      new Setting('--plaintext', 'with TLS: let other machines connect without it too', {
+        environment: 'KASKA_PLAINTEXT',
+        read: readBoolean,
+      }),
+    )
+    .addOption(
       new Setting('--data <directory>', 'where the messages are kept', {
         environment: 'KASKA_DATA',
         read: readText,

@@ -4,7 +4,9 @@ import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { AddressInUseError, InvalidArgumentError, type Transport } from '@kaska/protocol'
 import { ManualClock } from '../../../../sim/manual-clock.ts'
+import { certificate, privateKey } from '../../../client/test/test-certificate.ts'
 import { listen, overSockets } from './listener.ts'
+import { createTlsPort } from './tls-port.ts'
 
 /** A protocol that begins with this byte, and says its name to whoever speaks it. */
 function echo(name: string, byte: number) {
@@ -120,4 +122,41 @@ test('closing takes no more connections, and leaves those of the protocols to th
   taken.write('still')
   assert.equal(String(await once(taken, 'data')), 'one:5;')
   await assert.rejects(dial())
+})
+
+test('a handshake that takes long, or was begun when it closes, is ended', async (context) => {
+  const clock = new ManualClock()
+  const reports: string[] = []
+  const report = (line: string) => void reports.push(line)
+  const identity = { cert: certificate, key: privateKey }
+  const listener = await listen({
+    host: '127.0.0.1',
+    port: 0,
+    protocols: [],
+    clock,
+    report,
+    tls: createTlsPort(identity, { clock, report, handshakeMs: 500 }),
+  })
+  context.after(() => listener.close())
+  const hello = async () => {
+    const socket = connect({ port: listener.port, host: '127.0.0.1' })
+    context.after(() => socket.destroy())
+    socket.write(new Uint8Array([0x16, 3, 1]))
+    await once(socket, 'connect')
+    return socket
+  }
+  // Of each connection there are two timers by then: for its first byte, and for its handshake.
+  const timers = async (count: number) => {
+    while (clock.waiting < count) await new Promise((resolve) => setImmediate(resolve))
+  }
+  const slow = await hello()
+  await timers(2)
+  await clock.advance(500)
+  await once(slow, 'close')
+  assert.match(reports.join(), /TLS handshake took longer than 500 ms/)
+  const before = clock.waiting
+  const last = await hello()
+  await timers(before + 2)
+  await listener.close()
+  await once(last, 'close')
 })

@@ -1,5 +1,9 @@
 /**
- * One port for all protocols: the first byte of a connection tells which it speaks.
+ * One port for all protocols: the first byte of a connection tells which it speaks. TLS is one of them,
+ * within which the first byte tells again.
+ *
+ *   first byte --> 0x16: TLS handshake --> first byte --+
+ *              --> any other: plain, where it may be ---+--> the protocol's from now on
  *
  * A connection is handed to the protocol of its first byte, with what was read; from then on it is
  * the protocol's, and so is its end. One that says nothing for a while, or begins with a byte that
@@ -13,7 +17,8 @@ import {
   type Receiver,
   type Transport,
 } from '@kaska/protocol'
-import { formatAddress, SocketTransport } from './socket-transport.ts'
+import { formatAddress, isLoopback, SocketTransport } from './socket-transport.ts'
+import type { TlsPort } from './tls-port.ts'
 
 /** A row of the listener's table. */
 export interface SocketProtocol {
@@ -30,6 +35,10 @@ export interface ListenerOptions {
   readonly port: number
   /** Asked in their order; a connection that nobody matches is closed. */
   readonly protocols: readonly SocketProtocol[]
+  /** What takes TLS; without it none is taken. With it connections from elsewhere are TLS, unless
+   * `allowsPlain`; those from this machine may be plain. */
+  readonly tls?: TlsPort | undefined
+  readonly allowsPlain?: boolean
   readonly clock: Clock
   /** What a person who runs the broker should hear of: one line of text each. */
   readonly report: (line: string) => void
@@ -46,6 +55,8 @@ export interface Listener {
 
 const firstByteMsDefault = 30_000
 const backlog = 1024
+/** With what a TLS connection begins: the record of a handshake. */
+const tlsFirstByte = 0x16
 
 /** Listens. Rejects with AddressInUseError, which names the port and the way out, and with
  * InvalidArgumentError for an address that this machine cannot listen on. */
@@ -86,14 +97,20 @@ export function overSockets(protocol: {
 }
 
 /** Waits for a connection's first byte, and hands it to whom it concerns. */
-function decide(socket: Socket, undecided: Set<Socket>, options: ListenerOptions): void {
-  const { protocols, clock, report, firstByteMs = firstByteMsDefault } = options
+function decide(
+  socket: Socket,
+  undecided: Set<Socket>,
+  options: ListenerOptions,
+  isSecure = false,
+): void {
+  const { clock, report, firstByteMs = firstByteMsDefault } = options
   const address = formatAddress(socket.remoteAddress, socket.remotePort)
-  undecided.add(socket)
-  const timer = clock.after(firstByteMs, () => {
-    report(`connection ${address}: closed: it has sent nothing`)
+  const refuse = (reason: string) => {
+    report(`connection ${address}: closed: ${reason}`)
     socket.destroy()
-  })
+  }
+  undecided.add(socket)
+  const timer = clock.after(firstByteMs, () => refuse('it has sent nothing'))
   const forget = () => {
     timer.cancel()
     undecided.delete(socket)
@@ -103,19 +120,47 @@ function decide(socket: Socket, undecided: Set<Socket>, options: ListenerOptions
   socket.on('error', ignore)
   socket.on('close', forget)
   socket.once('data', (chunk: Uint8Array) => {
-    socket.off('close', forget)
-    forget()
-    const firstByte = chunk[0] as number
-    const protocol = protocols.find(({ matches }) => matches(firstByte))
-    if (protocol === undefined) {
-      const byte = `0x${firstByte.toString(16).padStart(2, '0')}`
-      report(`connection ${address}: closed: no protocol begins with ${byte}`)
-      socket.destroy()
+    const { tls } = options
+    if (tls !== undefined && !isSecure && chunk[0] === tlsFirstByte) {
+      timer.cancel()
+      tls.accept(socket, chunk, (secure) => {
+        forget()
+        decide(secure, undecided, options, true)
+      })
       return
     }
+    const protocol = isSecure ? protocolOf(chunk, options) : plainProtocolOf(socket, chunk, options)
+    if (typeof protocol === 'string') {
+      refuse(protocol)
+      return
+    }
+    socket.off('close', forget)
     socket.off('error', ignore)
+    forget()
     protocol.accept(socket, chunk)
   })
+}
+
+/** Who takes a connection that is not TLS, or why nobody does. */
+function plainProtocolOf(
+  socket: Socket,
+  chunk: Uint8Array,
+  options: ListenerOptions,
+): SocketProtocol | string {
+  const { tls, allowsPlain = false } = options
+  if (tls === undefined && chunk[0] === tlsFirstByte) {
+    return 'it speaks TLS, and the broker has no certificate (--tls-cert, --tls-key)'
+  }
+  if (tls !== undefined && !allowsPlain && !isLoopback(socket.remoteAddress)) {
+    return 'it does not speak TLS: from other machines that is taken with --plaintext alone'
+  }
+  return protocolOf(chunk, options)
+}
+
+function protocolOf(chunk: Uint8Array, { protocols }: ListenerOptions): SocketProtocol | string {
+  const firstByte = chunk[0] as number
+  const byte = `0x${firstByte.toString(16).padStart(2, '0')}`
+  return protocols.find(({ matches }) => matches(firstByte)) ?? `no protocol begins with ${byte}`
 }
 
 function close(server: Server, undecided: ReadonlySet<Socket>): Promise<void> {

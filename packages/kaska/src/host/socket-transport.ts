@@ -34,9 +34,7 @@ export class SocketTransport implements Transport {
   constructor(socket: Socket) {
     this.#socket = socket
     this.remoteAddress = formatAddress(socket.remoteAddress, socket.remotePort)
-    const { localAddress: host, localPort: port } = socket
-    this.localAddress =
-      host === undefined || port === undefined ? undefined : { host: plainAddress(host), port }
+    this.localAddress = reachedAt(socket)
   }
 
   /** From now on the receiver is told of everything. To be called once, before bytes arrive. */
@@ -138,6 +136,28 @@ export class SocketTransport implements Transport {
   #runSent(batch: Batch): void {
     for (const each of batch.sent.splice(0)) each()
   }
+}
+
+/** Where the peer has reached this side: by the name that it gave in its TLS hello, else the address. */
+function reachedAt(
+  socket: Socket & { readonly servername?: string | false | null },
+): { readonly host: string; readonly port: number } | undefined {
+  const { servername, localAddress: host, localPort: port } = socket
+  if (host === undefined || port === undefined) return undefined
+  if (typeof servername === 'string' && hostNamePattern.test(servername)) {
+    return { host: servername, port }
+  }
+  return { host: plainAddress(host), port }
+}
+
+/** What a peer may call us: nothing that would be more than a host's name elsewhere. */
+const hostNamePattern = /^[a-zA-Z0-9_](?:[a-zA-Z0-9._-]{0,252})$/
+
+/** Is it an address of this machine that others cannot come from? */
+export function isLoopback(address: string | undefined): boolean {
+  if (address === undefined) return false
+  const plain = plainAddress(address)
+  return plain === '::1' || plain.startsWith('127.')
 }
 
 /** `127.0.0.1:9092`, `[::1]:9092`; an IPv4 address in IPv6 form is shown as what it is. */

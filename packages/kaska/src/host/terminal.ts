@@ -86,7 +86,7 @@ export class Terminal {
   /** A whole file. `-` is standard input. */
   async readFile(path: string, bytesMax: number): Promise<Uint8Array> {
     await using file = path === '-' ? undefined : await open(path)
-    if (file !== undefined && (await file.stat()).size <= bytesMax) return file.readFile()
+    if (file !== undefined && (await file.stat()).size <= bytesMax) return await file.readFile()
     const stream = file?.createReadStream({ autoClose: false }) ?? process.stdin
     const chunks: Uint8Array[] = []
     let length = 0

@@ -3,14 +3,18 @@ import { InvalidArgumentError } from '@kaska/protocol'
 import type { Command } from 'commander'
 import { createBroker } from '../../broker.ts'
 import { readBrokerConfig } from '../../config/broker-config.ts'
+import { isInContainer } from '../../host/container.ts'
 import type { Terminal } from '../../host/terminal.ts'
-import { oneLine, UsageError } from '../failure.ts'
+import { CommandError, oneLine, UsageError } from '../failure.ts'
 import type { TopicSpec } from '../values.ts'
 
 interface ServeOptions {
   readonly port: number
   readonly host: string
   readonly advertise?: { readonly host: string; readonly port: number }
+  readonly tlsCert?: string
+  readonly tlsKey?: string
+  readonly plaintext?: boolean
   readonly data: string
   readonly memory?: boolean
   readonly sync: 'always' | 'os'
@@ -18,6 +22,9 @@ interface ServeOptions {
   readonly config?: readonly (readonly [string, string])[]
   readonly memoryBytes?: number
 }
+
+/** A certificate with all that sign it is some KiB. */
+const pemBytesMax = 1024 * 1024
 
 /** Returns when the broker has stopped. */
 export async function serve(command: Command, terminal: Terminal, version: string): Promise<void> {
@@ -27,6 +34,7 @@ export async function serve(command: Command, terminal: Terminal, version: strin
   const options = command.opts<ServeOptions>()
   const isInMemory = keepsInMemory(command, options)
   const config = readConfig(options.config ?? [])
+  const tls = await readTls(options, terminal)
   // Asked for before the start: a signal that comes meanwhile waits for it, and then stops it cleanly.
   const stop = terminal.stopSignal()
   const broker = await createBroker({
@@ -38,15 +46,18 @@ export async function serve(command: Command, terminal: Terminal, version: strin
     report: (line) => terminal.say(oneLine(line)),
   })
   try {
-    const { host, port, advertise } = options
+    const { host, port, advertise, plaintext } = options
     const { url } = await broker.listen({
       host,
       port,
       ...(advertise === undefined ? {} : { advertise }),
+      ...(tls === undefined ? {} : { tls }),
+      ...(plaintext === undefined ? {} : { plaintext }),
     })
     const place = isInMemory ? 'data in memory' : `data ${options.data}, sync ${options.sync}`
     const ms = Math.round(terminal.uptimeMs)
-    terminal.output.text(`kaska ${version} ready on ${url}, ${place} (${ms} ms)\n`)
+    const advice = adviceFor(options)
+    terminal.output.text(`kaska ${version} ready on ${url}, ${place} (${ms} ms)${advice}\n`)
     // A broker does not stop because nobody listens to what it prints.
     await terminal.output.send().catch(() => {})
     await aborted(stop)
@@ -54,6 +65,35 @@ export async function serve(command: Command, terminal: Terminal, version: strin
   } finally {
     await broker.close()
   }
+}
+
+/** What stands in the files that the options name. */
+async function readTls(
+  { tlsCert, tlsKey, plaintext }: ServeOptions,
+  terminal: Terminal,
+): Promise<{ cert: Uint8Array; key: Uint8Array } | undefined> {
+  if (tlsCert === undefined && tlsKey === undefined) {
+    if (plaintext !== true) return undefined
+    throw new UsageError('--plaintext goes with --tls-cert', 'without a certificate all is plain')
+  }
+  if (tlsCert === undefined || tlsKey === undefined) {
+    throw new UsageError('--tls-cert and --tls-key go together', 'give both files')
+  }
+  const read = async (what: string, path: string) => {
+    try {
+      return await terminal.readFile(path, pemBytesMax)
+    } catch (cause) {
+      throw new CommandError(`${what} cannot be read: ${(cause as Error).message}`)
+    }
+  }
+  return { cert: await read('--tls-cert', tlsCert), key: await read('--tls-key', tlsKey) }
+}
+
+/** Behind a port mapping nothing tells which address clients came to. */
+function adviceFor({ host, advertise }: ServeOptions): string {
+  const isEverywhere = host === '0.0.0.0' || host === '::'
+  if (!isEverywhere || advertise !== undefined || !isInContainer()) return ''
+  return '; in a container Kafka clients need --advertise host:port, the address that they connect to'
 }
 
 /** The broker's configuration; a mistake in it is one on the command line. */
