@@ -18,7 +18,7 @@ import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { kafkaVersion, startApacheKafka } from './lib/apache-kafka.ts'
 import type { BrokerProcess } from './lib/broker-process.ts'
-import type { Client, Command } from './lib/client.ts'
+import type { Client, Command, Outcomes } from './lib/client.ts'
 import { startKaska } from './lib/kaska.ts'
 import { SkippedError } from './lib/maven.ts'
 import { runClient } from './lib/run-client.ts'
@@ -39,13 +39,14 @@ const runs: Run[] = []
 const skipped: string[] = []
 
 for (const client of await wantedClients()) {
-  const command = await orSkipped(client.name, () => client.prepare())
-  if (command === undefined) continue
+  const prepared = await orSkipped(client.name, () => client.prepare())
+  if (prepared === undefined) continue
+  const commands = 'program' in prepared ? [prepared] : prepared
   const starts = { 'Apache Kafka': startApacheKafka, Kaska: startKaska }
   for (const [name, start] of Object.entries(starts)) {
     if (name !== 'Kaska' && (options['kaska-only'] || client.isKaskaOnly)) continue
     const broker = await orSkipped(`${client.name} on ${name}`, () => start())
-    if (broker !== undefined) runs.push(await run(client, command, broker))
+    if (broker !== undefined) runs.push(await run(client, commands, broker))
   }
 }
 
@@ -92,12 +93,20 @@ async function orSkipped<T>(what: string, work: () => T | Promise<T>): Promise<T
   }
 }
 
-async function run(client: Client, command: Command, broker: BrokerProcess): Promise<Run> {
+async function run(
+  client: Client,
+  commands: readonly Command[],
+  broker: BrokerProcess,
+): Promise<Run> {
   await using _stopped = broker
   const seconds = Math.round((performance.now() - started) / 1000)
   report(`== ${client.name} on ${broker.name} (after ${seconds} s)`)
   const { quick: isQuick, check } = options
-  const outcomes = await runClient(client, command, { broker, isQuick, check, report })
+  const outcomes: Outcomes = new Map()
+  for (const command of commands) {
+    const told = await runClient(client, command, { broker, isQuick, check, report })
+    for (const [name, outcome] of told) outcomes.set(name, outcome)
+  }
   const hasFailed = [...outcomes.values()].some((outcome) => outcome.kind === 'failed')
   if (hasFailed && broker.output !== '') report(broker.output.replaceAll(/^/gm, '    broker | '))
   return { client: client.name, broker: broker.name, outcomes }

@@ -32,8 +32,8 @@ export interface Client {
   readonly isKaskaOnly?: boolean
   /** After so long the program is ended, and what it has not told yet has failed. */
   readonly msMax: number
-  /** Installs what it needs. Throws SkippedError. */
-  prepare(): Command | Promise<Command>
+  /** Installs what it needs. Throws SkippedError. Several programs run one after the other. */
+  prepare(): Command | readonly Command[]
 }
 
 export type Outcome =

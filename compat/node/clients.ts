@@ -5,6 +5,7 @@ import path from 'node:path'
 import process from 'node:process'
 import type { Client, Command } from '../lib/client.ts'
 import { SkippedError } from '../lib/maven.ts'
+import type { GroupClient } from './group-checks.ts'
 
 const folder = import.meta.dirname
 
@@ -34,4 +35,10 @@ export function install(): void {
   if (error !== undefined) throw new SkippedError(`npm does not run here: ${error.message}`)
   if (status !== 0) throw new SkippedError(`npm did not get the clients: ${stderr.slice(-300)}`)
   copyFileSync(lock, installed)
+}
+
+/** The checks of groups with another client's member program (see groups.ts). Throws SkippedError. */
+export function groupsCommand(client: Pick<GroupClient, 'member' | 'assignors' | 'withoutStatic'>) {
+  const { program, argv } = command('groups.ts')
+  return { program, argv: [...argv, JSON.stringify(client)] }
 }

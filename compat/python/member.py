@@ -1,0 +1,66 @@
+"""A group member on confluent-kafka: see compat/node/group-member.ts. It commits each message once it has
+processed it."""
+
+import json
+import sys
+import threading
+
+from confluent_kafka import Consumer, KafkaException
+
+bootstrap, topic, group, instance_id, assignor = sys.argv[1:6]
+
+
+def tell(**fields):
+    sys.stdout.write(json.dumps(fields) + "\n")
+    sys.stdout.flush()
+
+
+config = {
+    "bootstrap.servers": bootstrap,
+    "group.id": group,
+    "auto.offset.reset": "earliest",
+    "enable.auto.commit": False,
+    "session.timeout.ms": 6000,
+    "heartbeat.interval.ms": 300,
+    "fetch.wait.max.ms": 100,
+    "reconnect.backoff.max.ms": 500,
+}
+if instance_id:
+    config["group.instance.id"] = instance_id
+if assignor:
+    config["partition.assignment.strategy"] = assignor
+
+consumer = Consumer(config)
+assigned = set()
+is_leaving = threading.Event()
+
+
+def gained(_, partitions):
+    assigned.update(each.partition for each in partitions)
+    tell(assigned=sorted(assigned))
+
+
+def lost(_, partitions):
+    assigned.difference_update(each.partition for each in partitions)
+    tell(assigned=sorted(assigned))
+
+
+def wait_to_leave():
+    sys.stdin.readline()
+    is_leaving.set()
+
+
+threading.Thread(target=wait_to_leave, daemon=True).start()
+consumer.subscribe([topic], on_assign=gained, on_revoke=lost, on_lost=lost)
+while not is_leaving.is_set():
+    message = consumer.poll(0.1)
+    if message is None or message.error():
+        continue
+    value = message.value().decode()
+    tell(got=value)
+    try:
+        consumer.commit(message=message, asynchronous=False)
+        tell(committed=value)
+    except KafkaException as error:
+        sys.stderr.write(f"{error}\n")
+consumer.close()
