@@ -43,7 +43,13 @@ const layers: Readonly<Record<string, PackageLayers>> = {
   },
   kaska: {
     packages: ['@kaska/protocol', '@kaska/client'],
-    dependencies: { '@node-rs/crc32': ['host'], commander: ['cli'] },
+    dependencies: {
+      '@node-rs/crc32': ['host'],
+      '@hono/node-server': ['host'],
+      ws: ['host'],
+      hono: ['http'],
+      commander: ['cli'],
+    },
     node: ['host'],
     pure: ['node:assert/strict'],
     folders: {
@@ -57,6 +63,10 @@ const layers: Readonly<Record<string, PackageLayers>> = {
       // Sessions are frames in, calls of an `Engine`, frames out: they know neither files nor topics.
       native: ['transport'],
       kafka: ['transport', 'config'],
+      // Messages as JSON: pure.
+      json: [],
+      // Requests are calls of an `Engine`; the server is the host's.
+      http: ['json', 'config', 'transport'],
       // Makes the seams out of Node; knows the interfaces only.
       host: ['log'],
       '': all,

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { StoredMessage } from '../json/message-json.ts'
 import { UsageError } from './failure.ts'
-import { compileFormat, type FormatMessage } from './message-format.ts'
+import { compileFormat } from './message-format.ts'
 
-const message: FormatMessage = {
+const message: StoredMessage = {
   topic: 'orders',
   partition: 3,
   offset: 17,
@@ -16,7 +17,7 @@ const message: FormatMessage = {
   ],
 }
 
-function render(format: string, changes: Partial<FormatMessage> = {}, nullText?: string): Buffer {
+function render(format: string, changes: Partial<StoredMessage> = {}, nullText?: string): Buffer {
   const pieces: Buffer[] = []
   compileFormat(format, nullText)(
     { ...message, ...changes },

@@ -8,20 +8,9 @@
  *
  * Keys and values come out as they are, byte for byte; a null as nothing, or as what was given for it.
  */
-
+import type { StoredMessage } from '../json/message-json.ts'
 import { unescapeBytes } from './escapes.ts'
 import { UsageError } from './failure.ts'
-
-/** What of a message a format can show. */
-export interface FormatMessage {
-  readonly topic: string
-  readonly partition: number
-  readonly offset: number
-  readonly timestamp: number
-  readonly key: Uint8Array | null
-  readonly value: Uint8Array | null
-  readonly headers: readonly (readonly [string, Uint8Array | null])[]
-}
 
 /** Takes the pieces of a message's output, one after the other. Bytes are not copied. */
 export interface FormatSink {
@@ -29,7 +18,7 @@ export interface FormatSink {
   text(text: string): void
 }
 
-export type MessageFormat = (message: FormatMessage, sink: FormatSink) => void
+export type MessageFormat = (message: StoredMessage, sink: FormatSink) => void
 
 /** Compiles a format. Throws UsageError. */
 export function compileFormat(text: string, nullText = ''): MessageFormat {
@@ -89,7 +78,7 @@ function putBytes(bytes: Uint8Array | null, nullText: string, sink: FormatSink):
   else sink.bytes(bytes)
 }
 
-function putHeaders(message: FormatMessage, nullText: string, sink: FormatSink): void {
+function putHeaders(message: StoredMessage, nullText: string, sink: FormatSink): void {
   let separator = ''
   for (const [name, value] of message.headers) {
     sink.text(`${separator}${name}=`)

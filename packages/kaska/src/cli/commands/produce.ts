@@ -9,10 +9,10 @@
 import type { Client, MessageInput } from '@kaska/client'
 import type { Command } from 'commander'
 import type { Terminal } from '../../host/terminal.ts'
+import { messageFromJson } from '../../json/message-json.ts'
 import { unescapeBytes } from '../escapes.ts'
 import { CommandError, failureLine, UsageError } from '../failure.ts'
 import { LineSplitter } from '../line-splitter.ts'
-import { messageFromJson } from '../message-json.ts'
 import { Progress } from '../progress.ts'
 import { withClient } from './broker-client.ts'
 

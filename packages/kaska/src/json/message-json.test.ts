@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { InvalidArgumentError } from '@kaska/protocol'
 import fc from 'fast-check'
-import { CommandError } from './failure.ts'
-import type { FormatMessage } from './message-format.ts'
-import { messageFromJson, messageToJson } from './message-json.ts'
+import { messageFromJson, messageToJson, type StoredMessage } from './message-json.ts'
 
 const bytes = fc.oneof(
   fc.uint8Array({ maxLength: 40 }),
@@ -11,7 +10,7 @@ const bytes = fc.oneof(
 )
 const bytesOrNull = fc.option(bytes)
 const text = fc.string({ unit: 'binary', maxLength: 20 }).filter((name) => name.isWellFormed())
-const anyMessage: fc.Arbitrary<FormatMessage> = fc.record({
+const anyMessage: fc.Arbitrary<StoredMessage> = fc.record({
   topic: text,
   partition: fc.nat(),
   offset: fc.nat(),
@@ -114,7 +113,8 @@ test('what is not understood is refused, and the line is named', () => {
   for (const line of lines) {
     assert.throws(
       () => parse(line),
-      (error: Error) => error instanceof CommandError && error.message.startsWith('line 1 '),
+      (error: Error) =>
+        error instanceof InvalidArgumentError && error.message.startsWith('line 1 '),
       line,
     )
   }

@@ -1,5 +1,5 @@
 /**
- * A message as one line of JSON, for `consume --json` and `produce --json`: what the one writes the
+ * A message as JSON, for `consume --json` and `produce --json`, and over HTTP: what the one writes the
  * other takes back, with the same key, value, headers, timestamp and partition, byte for byte.
  *
  *     {"topic":"orders","partition":0,"offset":17,"timestamp":1790000000000,
@@ -9,8 +9,18 @@
  * their order, repeated ones included. A line is ASCII where line breaks of Unicode (U+0085, U+2028,
  * U+2029) are concerned, so that every reader of lines sees the same lines.
  */
-import { CommandError } from './failure.ts'
-import type { FormatMessage } from './message-format.ts'
+import { InvalidArgumentError } from '@kaska/protocol'
+
+/** What is written of a message. */
+export interface StoredMessage {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly timestamp: number
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  readonly headers: readonly (readonly [string, Uint8Array | null])[]
+}
 
 /** What a line says about a message to be sent. */
 export interface JsonMessage {
@@ -26,7 +36,7 @@ const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const encoder = new TextEncoder()
 
 /** The line for a message, without its newline. */
-export function messageToJson(message: FormatMessage): string {
+export function messageToJson(message: StoredMessage): string {
   let headers = ''
   for (const [name, value] of message.headers) {
     headers += `${headers === '' ? '' : ','}[${quote(name)},${bytesToJson(value)}]`
@@ -38,43 +48,55 @@ export function messageToJson(message: FormatMessage): string {
   )
 }
 
-/** Reads a line. Throws CommandError, which begins with `where`. */
+/** Reads a line of JSON. Throws InvalidArgumentError, whose text begins with `where`. */
 export function messageFromJson(line: Uint8Array, where: string): JsonMessage {
-  const reader = new LineReader(where)
-  const fields = reader.object(line)
-  if (fields['value'] === undefined) {
-    throw reader.error('has no value', 'a message without one has "value":null')
-  }
-  return {
-    topic: reader.optional(fields['topic'], 'topic', isString, 'a string'),
-    partition: reader.optional(fields['partition'], 'partition', isCount, 'a number from 0'),
-    timestamp: reader.optional(fields['timestamp'], 'timestamp', isTimestamp, 'a whole number'),
-    key: reader.bytes(fields['key'] ?? null, 'key'),
-    value: reader.bytes(fields['value'], 'value'),
-    headers: reader.headers(fields['headers']),
-  }
+  const reader = new MessageReader(where)
+  return reader.message(reader.parse(line))
 }
 
-/** Reads the parts of one line, whose place it names in every error. */
-class LineReader {
+/** Reads a message that was parsed with what is around it. */
+export function messageFromValue(value: unknown, where: string): JsonMessage {
+  return new MessageReader(where).message(value)
+}
+
+/** Reads the parts of one message, whose place it names in every error. */
+class MessageReader {
   readonly #where: string
 
   constructor(where: string) {
     this.#where = where
   }
 
-  error(what: string, advice?: string): CommandError {
-    return new CommandError(`${this.#where} ${what}`, advice)
+  error(what: string, advice?: string): InvalidArgumentError {
+    const text = `${this.#where} ${what}`
+    return new InvalidArgumentError(advice === undefined ? text : `${text}; ${advice}`)
   }
 
-  object(line: Uint8Array): Readonly<Record<string, unknown>> {
-    let value: unknown
+  parse(line: Uint8Array): unknown {
     try {
-      value = JSON.parse(strictDecoder.decode(line))
+      return JSON.parse(strictDecoder.decode(line))
     } catch (cause) {
       const text = cause instanceof SyntaxError ? cause.message : 'it is not UTF-8'
       throw this.error(`is not JSON: ${text}`)
     }
+  }
+
+  message(value: unknown): JsonMessage {
+    const fields = this.object(value)
+    if (fields['value'] === undefined) {
+      throw this.error('has no value', 'a message without one has "value":null')
+    }
+    return {
+      topic: this.optional(fields['topic'], 'topic', isString, 'a string'),
+      partition: this.optional(fields['partition'], 'partition', isCount, 'a number from 0'),
+      timestamp: this.optional(fields['timestamp'], 'timestamp', isTimestamp, 'a whole number'),
+      key: this.bytes(fields['key'] ?? null, 'key'),
+      value: this.bytes(fields['value'], 'value'),
+      headers: this.headers(fields['headers']),
+    }
+  }
+
+  object(value: unknown): Readonly<Record<string, unknown>> {
     if (!isObject(value)) throw this.error('is not a JSON object')
     for (const name of Object.keys(value)) {
       if (!fieldNames.has(name)) {
