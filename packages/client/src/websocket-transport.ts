@@ -1,7 +1,7 @@
 /**
- * A WebSocket as a `Transport`. What is written at once is one message, so a frame is one message;
- * received messages are taken as they come. Joining the views of a message is the copy that contract
- * 11 allows for WebSocket framing.
+ * A WebSocket as a `Transport`. What is written at once is one message, or several where it is longer
+ * than a broker takes in one; received messages are taken as they come. Joining the views of a message is
+ * the copy that contract 11 allows for WebSocket framing.
  */
 import {
   type Chunks,
@@ -25,6 +25,9 @@ export interface WebSocketLike {
 }
 
 const stateOpen = 1
+
+/** A broker takes no message longer than 1 MiB: it holds a whole one before it looks at it. */
+const messageBytesMax = 256 * 1024
 
 /** Resolves when the connection is open. Rejects with the signal's reason, and when it fails. */
 export function dialWebSocket(
@@ -78,7 +81,10 @@ class WebSocketTransport implements Transport {
   write(chunks: Chunks, sent?: () => void): void {
     if (this.#socket.readyState === stateOpen) {
       // The socket copies what it is given, so the views are free again at once.
-      this.#socket.send(joinChunks(chunks) as Uint8Array<ArrayBuffer>)
+      const bytes = joinChunks(chunks) as Uint8Array<ArrayBuffer>
+      for (let start = 0; start < bytes.length; start += messageBytesMax) {
+        this.#socket.send(bytes.subarray(start, start + messageBytesMax))
+      }
     }
     if (sent !== undefined) queueMicrotask(sent)
   }
