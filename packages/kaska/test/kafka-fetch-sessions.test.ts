@@ -104,6 +104,29 @@ test('an answer holds what has changed, and a request what is new', async () => 
   assert.deepEqual(again, [[2, 0, 1, ['b']]])
 })
 
+test('of a partition that is named twice the last counts', async () => {
+  await using broker = await startNativeBroker()
+  await createTopic(broker)
+  const client = dial(broker)
+  for (const value of ['a', 'b']) await send(client, 1, value)
+  const twice: Wish[] = [
+    [1, 0],
+    [0, 0],
+    [1, 1],
+  ]
+  const answer = await client.ask(fetch, 12, request([0, 0], twice))
+  assert.deepEqual(
+    rowsOf(answer).map((row) => (row as unknown[])[0]),
+    [1, 0],
+  )
+  const [first] = answer.responses[0].partitions
+  assert.deepEqual(valuesOf(first.records), [[1, 'b']])
+  assert.deepEqual(
+    rowsOf(await client.ask(fetch, 12, request([answer.sessionId, 1], [[1, 2]]))),
+    [],
+  )
+})
+
 test('a session that waits is woken by any of its partitions', async () => {
   await using broker = await startNativeBroker()
   await createTopic(broker)

@@ -8,7 +8,7 @@
  * of what it wants, and answers only what has changed of what there is. See fetch-session.ts.
  */
 import { type Chunks, kafka, noTopicId, type TopicId, type TopicInfo } from '@kaska/protocol'
-import { FetchPart, type FetchSession, type Said } from './fetch-session.ts'
+import { FetchPart, type FetchSession, keyOf, type Said } from './fetch-session.ts'
 import { handler, type KafkaContext } from './handler.ts'
 import { codeOf, leaderEpochCode } from './kafka-error.ts'
 import type { StoredReadPart, StoredReadPartResult, StoredReadResult } from './kafka-store.ts'
@@ -68,19 +68,21 @@ export const fetch = handler({
 
 const sessionVersionMin = 7
 
+/** What a request names; of a partition that it names twice, the last. */
 async function partsOf(
   request: kafka.FetchRequest,
   usesIds: boolean,
   slices: Slices,
 ): Promise<FetchPart[]> {
-  const parts: FetchPart[] = []
+  const parts = new Map<string, FetchPart>()
   for (const { topic, topicId, partitions } of request.topics) {
     for (const wanted of partitions) {
       if (slices.isDue) await slices.pause()
-      parts.push(new FetchPart(usesIds ? topicId : topic, wanted))
+      const part = new FetchPart(usesIds ? topicId : topic, wanted)
+      parts.set(keyOf(part.topic, part.partition), part)
     }
   }
-  return parts
+  return [...parts.values()]
 }
 
 /** Takes in what a request says is new; false where there is no room for it. */

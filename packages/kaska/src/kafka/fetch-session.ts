@@ -195,6 +195,7 @@ export class FetchSession {
   }
 }
 
-function keyOf(topic: string, partition: number): string {
+/** Of a partition, among those of one request or session. */
+export function keyOf(topic: string, partition: number): string {
   return `${partition} ${topic}`
 }
