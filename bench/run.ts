@@ -26,6 +26,7 @@ const suites = new Map<string, () => Promise<{ suite: Suite }>>([
   ['inline', () => import('./inline.ts')],
   ['commits', () => import('./commits.ts')],
   ['kafka', () => import('./kafka.ts')],
+  ['clients', () => import('./clients.ts')],
 ])
 
 const { values: flags, positionals } = parseArgs({
