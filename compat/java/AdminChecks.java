@@ -189,7 +189,7 @@ final class AdminChecks {
         ConfigEntry retention = config.get("retention.ms");
         Checks.equal("86400000", retention.value(), "retention.ms");
         Checks.equal(ConfigSource.DYNAMIC_TOPIC_CONFIG, retention.source(), "source of retention.ms");
-        Checks.equal(ConfigEntry.ConfigType.UNKNOWN, retention.type(), "type, as it is not asked for");
+        Checks.equal(ConfigEntry.ConfigType.LONG, retention.type(), "type of retention.ms");
         Checks.fails(UnknownTopicOrPartitionException.class, () -> configOf(Clients.name("unknown")));
     }
 

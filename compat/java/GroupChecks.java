@@ -5,7 +5,9 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import java.util.Set;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.NewPartitions;
@@ -98,7 +100,12 @@ final class GroupChecks {
         }
 
         void awaitReads(int count) throws InterruptedException {
-            Checks.await(() -> count + " messages, but " + ledger.count(), 25, () -> ledger.count() >= count);
+            Checks.await(() -> count + " messages, but " + ledger, 25, () -> {
+                for (Member member : members) {
+                    Checks.that(member.failure == null, () -> "a member failed: " + member.failure);
+                }
+                return ledger.count() >= count;
+            });
             Checks.equal(count, ledger.count(), "messages read");
             ledger.mustHold();
         }
@@ -148,10 +155,15 @@ final class GroupChecks {
         try (Group group = new Group(PARTITIONS);
             KafkaProducer<String, String> producer = clients.producer()) {
             int[] sent = {0};
+            Queue<Exception> refused = new ConcurrentLinkedQueue<>();
             Thread sender =
                 new Thread(() -> {
                     while (!isOver.get()) {
-                        producer.send(new ProducerRecord<>(group.topic, sent[0] % PARTITIONS, null, "" + sent[0]));
+                        producer.send(
+                            new ProducerRecord<>(group.topic, sent[0] % PARTITIONS, null, "" + sent[0]),
+                            (sentTo, failure) -> {
+                                if (failure != null) refused.add(failure);
+                            });
                         if (sent[0]++ % 4 == 0) sleep(2);
                     }
                     producer.flush();
@@ -166,6 +178,7 @@ final class GroupChecks {
             }
             isOver.set(true);
             sender.join();
+            Checks.that(refused.isEmpty(), () -> "not sent: " + refused);
             group.awaitReads(sent[0]);
             Checks.equal(0, group.ledger.repeats(), "repeats");
         }

@@ -36,6 +36,19 @@ class Ledger {
         return commits.getOrDefault(partition, 0L);
     }
 
+    /** How many it has, and which lie between them that it has not. */
+    @Override
+    public synchronized String toString() {
+        StringBuilder text = new StringBuilder(count() + "; missed");
+        reads.forEach((partition, offsets) -> {
+            long last = offsets.stream().mapToLong(offset -> offset).max().orElse(-1);
+            for (long offset = 0; offset < last; offset++) {
+                if (!offsets.contains(offset)) text.append(' ').append(partition).append('@').append(offset);
+            }
+        });
+        return text.append("; committed ").append(commits).toString();
+    }
+
     /** Nothing was read again after it was committed. */
     synchronized void mustHold() {
         Checks.that(fault == null, () -> fault);

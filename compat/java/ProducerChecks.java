@@ -9,10 +9,10 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.errors.InvalidTopicException;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.errors.TimeoutException;
-import org.apache.kafka.common.errors.UnsupportedVersionException;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.internals.RecordHeader;
 import org.apache.kafka.common.record.TimestampType;
@@ -44,7 +44,7 @@ final class ProducerChecks {
         checks.check("produce: an invalid name", this::invalidName);
         checks.check("produce: an unknown partition", this::unknownPartition);
         checks.slowCheck("idempotence over a restart of the broker", this::restart);
-        checks.check("a transaction commits, or is not offered", this::transaction);
+        checks.check("a transaction commits, or is refused", this::transaction);
     }
 
     private void compression(String type) throws Exception {
@@ -224,7 +224,8 @@ final class ProducerChecks {
             producer.beginTransaction();
             producer.send(new ProducerRecord<>(topic, 0, null, "value")).get();
             producer.commitTransaction();
-        } catch (UnsupportedVersionException notOffered) {
+        } catch (KafkaException refused) {
+            Checks.that(!(refused instanceof TimeoutException), () -> "neither served nor refused: " + refused);
             Checks.equal(0L, clients.endOf(topic), "end of the topic");
             return;
         }

@@ -1,6 +1,7 @@
 /**
  * InitProducerId (key 22), versions 0 to 5: ids for idempotent producers, a new one for each request, as
- * Kafka does where there is no transactional id. Those are not served: they have no coordinator here.
+ * Kafka does where there is no transactional id. Those are not served, and refused with a code that no
+ * client takes for something that passes.
  */
 import { kafka } from '@kaska/protocol'
 import { handler } from './handler.ts'
@@ -17,7 +18,7 @@ export const initProducerId = handler({
     const { transactionalId, producerId, producerEpoch } = request
     const refused = { producerId: -1, producerEpoch: -1 }
     if (transactionalId !== null) {
-      return { ...refused, errorCode: errorCode.COORDINATOR_NOT_AVAILABLE }
+      return { ...refused, errorCode: errorCode.UNSUPPORTED_VERSION }
     }
     if (producerId >= 0 !== producerEpoch >= 0) {
       return { ...refused, errorCode: errorCode.INVALID_REQUEST }
