@@ -182,6 +182,7 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
       ...(options.openPartitionsMax === undefined
         ? {}
         : { openPartitionsMax: options.openPartitionsMax }),
+      retentionCheckMs: config.logRetentionCheckMs,
       codecs,
       expander: options.codecs === undefined ? createExpander() : expanderOf(codecs),
       report,

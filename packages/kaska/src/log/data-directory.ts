@@ -25,6 +25,7 @@ import { FileCache } from './file-cache.ts'
 import type { LogConfig, LogEvent, LogShared, SyncMode } from './log-config.ts'
 import type { MemoryBudget } from './memory-budget.ts'
 import { PartitionLog } from './partition-log.ts'
+import { retentionDue } from './retention-due.ts'
 import { IndexCache } from './segment-index.ts'
 import { type State, StateLog } from './state-log.ts'
 import { SyncQueue } from './sync-queue.ts'
@@ -154,6 +155,11 @@ export class DataDirectory {
     this.#partitions.add(log)
     if (this.#isClosed) await log.close()
     return log
+  }
+
+  /** When a partition that is not open may have something to delete: see `retention-due.ts`. */
+  retentionDue(id: string, config: LogConfig): Promise<number> {
+    return retentionDue(`topics/${id}`, config, this.shared)
   }
 
   /** Removes what a partition left on the disk without opening it. */

@@ -46,6 +46,7 @@ import { outOfRange, Poll, type PollSeams } from './poll.ts'
 import type { ProducerIds } from './producer-ids.ts'
 import { type Expander, type WalkSeams, walkRecords } from './record-walk.ts'
 import type { RecordVisitor } from './record-walker.ts'
+import { Retention } from './retention.ts'
 import {
   StoredRead,
   type StoredReadRequest,
@@ -69,6 +70,8 @@ export interface LocalEngineOptions {
   readonly expandedBytesMax?: number
   /** How many partitions that nobody uses may have their logs open; 10,000 unless given. */
   readonly openPartitionsMax?: number
+  /** How often is looked for messages that are no longer to be kept; every 5 minutes unless given. */
+  readonly retentionCheckMs?: number
   /** What a person who runs the broker should hear of. */
   report(line: string): void
 }
@@ -82,6 +85,8 @@ export interface StampedOffset {
 
 /** Some 4 KiB each. */
 const openPartitionsMaxDefault = 10_000
+
+const retentionCheckMsDefault = 300_000
 
 /** Batches that are expanded at a time: a hostile one takes 128 MiB for its window. */
 const expansionsMax = 2
@@ -105,6 +110,7 @@ export class LocalEngine implements Engine {
   readonly #pollSeams: PollSeams & StoredReadSeams
   /** Removes what topics that were deleted before this start have left. Never rejects. */
   readonly #removing: Promise<void>
+  readonly #retention: Retention
   #closed: ClosedError | undefined = undefined
 
   constructor(options: LocalEngineOptions) {
@@ -132,6 +138,14 @@ export class LocalEngine implements Engine {
         this.#partitionOf(topic, partition),
     }
     this.#removing = this.#removeLeftovers()
+    this.#retention = new Retention({
+      clock: options.clock,
+      checkMs: options.retentionCheckMs ?? retentionCheckMsDefault,
+      topics: () => this.#topics.from(0),
+      partitionOf: (topic, partition) => this.#partitionOf(topic.id, partition),
+      dueOf: (topic, partition, config) => this.#opener.retentionDue(topic, partition, config),
+      report: options.report,
+    })
   }
 
   /** How many partitions have their logs open. */
@@ -216,6 +230,7 @@ export class LocalEngine implements Engine {
     this.#enter(context)
     const topic = await this.#topics.configure(name.text, config)
     const logConfig = logConfigOf(topic)
+    topic.retentionDue = 0
     for (const { log } of topic.used?.values() ?? []) if (log !== undefined) log.config = logConfig
   }
 
@@ -414,14 +429,43 @@ export class LocalEngine implements Engine {
     return await this.#offsets.committed(group, topic, partition)
   }
 
-  close(): Promise<void> {
+  /** Deletes what the settings of the topics no longer keep; also done every now and then. */
+  async applyRetention(): Promise<void> {
+    await this.#retention.run()
+  }
+
+  /**
+   * Deletes the messages before `offset`, or all that there are; returns the first offset that is left.
+   * Durable when it resolves. OffsetOutOfRangeError, UnknownTopicError, UnknownPartitionError,
+   * PartitionOfflineError, DiskFullError.
+   */
+  async deleteRecords(
+    topic: TopicId,
+    partition: number,
+    offset: number | undefined,
+    context: RequestContext,
+  ): Promise<number> {
+    this.#enter(context)
+    return await this.#partitionOf(topic, partition).use(async (log) => {
+      const { startOffset, endOffset } = log
+      const before = offset ?? endOffset
+      if (!(before >= 0 && before <= endOffset)) {
+        throw outOfRange(before, { startOffset, endOffset })
+      }
+      await log.deleteBefore(before)
+      return log.startOffset
+    })
+  }
+
+  async close(): Promise<void> {
     if (this.#closed === undefined) {
       this.#closed = new ClosedError('the broker was closed')
       for (const topic of this.#topics.from(0)) {
         for (const partition of topic.used?.values() ?? []) partition.end(this.#closed)
       }
     }
-    return this.#removing
+    await this.#retention.close()
+    await this.#removing
   }
 
   #enter({ signal }: RequestContext): void {

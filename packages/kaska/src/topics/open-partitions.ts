@@ -29,6 +29,17 @@ export class OpenPartitions {
     for (let step = 0; step < stepsMax && this.#open.length > this.#openMax; step++) this.#step()
   }
 
+  /** A log was closed by somebody else, soon after it was opened. */
+  remove(partition: Partition): void {
+    const index = this.#open.lastIndexOf(partition)
+    if (index >= 0) this.#removeAt(index)
+  }
+
+  #removeAt(index: number): void {
+    const last = this.#open.pop() as Partition
+    if (index < this.#open.length) this.#open[index] = last
+  }
+
   #step(): void {
     const open = this.#open
     if (this.#hand >= open.length) this.#hand = 0
@@ -37,7 +48,6 @@ export class OpenPartitions {
       this.#hand++
       return
     }
-    const last = open.pop() as Partition
-    if (last !== partition) open[this.#hand] = last
+    this.#removeAt(this.#hand)
   }
 }

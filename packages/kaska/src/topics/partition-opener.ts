@@ -9,6 +9,7 @@ import { logConfigOf } from './topic-config.ts'
 /** What is needed of the data directory. */
 export interface PartitionDirectory {
   openPartition(id: string, config: LogConfig): Promise<PartitionLog>
+  retentionDue(id: string, config: LogConfig): Promise<number>
   removePartition(id: string): Promise<void>
 }
 
@@ -39,6 +40,11 @@ export class PartitionOpener {
       this.#report(text)
       throw new PartitionOfflineError(text, { cause })
     }
+  }
+
+  /** When a log that is not open may have something to delete. Rejects with DiskError. */
+  retentionDue(topic: Topic, partition: number, config: LogConfig): Promise<number> {
+    return this.#directory.retentionDue(partitionId(topic.id, partition), config)
   }
 
   /** Closes a log that nobody uses. Never rejects. */

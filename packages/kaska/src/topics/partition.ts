@@ -107,8 +107,30 @@ export class Partition {
     this.#users--
   }
 
-  /** Closes the log if nobody uses it, or has used it since this was asked last. */
-  rest(): boolean {
+  /**
+   * Applies the retention to the log; returns the wall time at which there may be something to delete
+   * again. A log that is opened for it is closed afterwards, unless somebody else has come to use it.
+   * Rejects as `open` does, and as `PartitionLog.applyRetention`.
+   */
+  async retain(): Promise<number> {
+    const wasOpen = this.#log !== undefined
+    let due = 0
+    this.#users++
+    try {
+      const log = this.#log ?? (await this.open())
+      due = (await log.applyRetention(this.#seams.clock.now())).due
+      return due
+    } finally {
+      this.#users--
+      if (!wasOpen && this.rest(due)) this.#seams.open.remove(this)
+    }
+  }
+
+  /**
+   * Closes the log if nobody uses it, or has used it since this was asked last. `retentionDue`: when it may
+   * have something to delete, if that is known.
+   */
+  rest(retentionDue = 0): boolean {
     const log = this.#log
     const wasUsed = this.#wasUsed
     this.#wasUsed = false
@@ -118,6 +140,7 @@ export class Partition {
     if (wasUsed || isBusy || log === undefined || log.offline !== undefined) return false
     this.#log = undefined
     this.#opening = undefined
+    this.topic.retentionDue = Math.min(this.topic.retentionDue, retentionDue)
     this.#closing = this.#seams.opener.close(log).then(() => {
       this.#closing = undefined
     })

@@ -1,8 +1,7 @@
 /** A topic as the broker keeps it: small, for there may be hundreds of thousands that nobody uses. */
 import type { TopicId, TopicInfo } from '@kaska/protocol'
-import type { TopicConfig, TopicDefaults } from '../config/topic-settings.ts'
+import type { Configured, TopicConfig, TopicDefaults } from '../config/topic-settings.ts'
 import type { Partition } from './partition.ts'
-import type { Configured } from './topic-config.ts'
 
 /**
  *   creating ---> live ---> deleting ---> deleted
@@ -27,6 +26,11 @@ export class Topic implements TopicInfo {
   /** What it has where `config` says nothing: that of all topics that were made as it was. */
   readonly defaults: TopicDefaults
   state: TopicState
+  /**
+   * Wall time at which those of its logs that are not open may have something to delete: see retention.ts.
+   * To be set to 0 when that may have changed.
+   */
+  retentionDue = 0
   /** Those partitions that were used since the start, by their numbers. */
   used: Map<number, Partition> | undefined = undefined
 
