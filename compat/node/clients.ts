@@ -9,14 +9,12 @@ import type { GroupClient } from './group-checks.ts'
 
 const folder = import.meta.dirname
 
+const msMax = 300_000
+
 export const clients: readonly Client[] = [
-  { name: 'kafkajs', isQuick: true, msMax: 300_000, prepare: () => command('kafkajs.ts') },
-  {
-    name: 'platformatic',
-    isQuick: true,
-    msMax: 300_000,
-    prepare: () => command('platformatic.ts'),
-  },
+  { name: 'kafkajs', isQuick: true, msMax, prepare: () => command('kafkajs.ts') },
+  { name: 'platformatic', isQuick: true, msMax, prepare: () => command('platformatic.ts') },
+  { name: 'native', isQuick: true, isKaskaOnly: true, msMax, prepare: () => command('native.ts') },
 ]
 
 /** How a file of this folder is run. */
