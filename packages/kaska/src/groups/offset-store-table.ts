@@ -34,9 +34,9 @@ export interface PartitionCell {
 }
 
 /** Measured (Node 24): what a name, a topic of it, and a partition of that take, beside their text. */
-const groupBytes = 400
-const topicBytes = 350
-const cellBytes = 250
+const groupBytes = 220
+const topicBytes = 190
+const cellBytes = 180
 /** A character of text at most. */
 const characterBytes = 2
 

@@ -1,26 +1,48 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { createTopicId, DiskFullError } from '@kaska/protocol'
+import {
+  createTopicId,
+  DiskFullError,
+  GroupActiveError,
+  joinChunks,
+  kafka,
+  OverloadedError,
+  topicIdToBytes,
+} from '@kaska/protocol'
 import fc from 'fast-check'
 import { ManualClock } from '../../../../sim/manual-clock.ts'
 import { SeededRandom } from '../../../../sim/seeded-random.ts'
 import { StateDouble } from '../../test/state-double.ts'
 import { noMembers } from './no-members.ts'
-import { OffsetStore } from './offset-store.ts'
+import { type GroupCommit, OffsetStore } from './offset-store.ts'
 
 const random = new SeededRandom(1)
 const orders = createTopicId(random)
 const bills = createTopicId(random)
 
-async function openStore(directory = new StateDouble(), gone: readonly string[] = []) {
-  const topicName = (id: string) => (gone.includes(id) ? undefined : 'a topic')
+const none: readonly string[] = []
+
+async function openStore(
+  directory = new StateDouble(),
+  { gone = none, members = none, total = 2 ** 30 } = {},
+) {
+  let kept = 0
+  const charge = (bytes: number) => {
+    kept += bytes
+  }
+  const clock = new ManualClock()
   const store = await OffsetStore.open(directory, {
-    clock: new ManualClock(),
-    budget: { total: 2 ** 30, charge: () => {} },
-    membership: noMembers,
-    topicName,
+    clock,
+    budget: { total, charge },
+    membership: { ...noMembers, hasMembers: (group) => members.includes(group) },
+    topicName: (id) => (gone.includes(id) ? undefined : 'a topic'),
   })
-  return { directory, store }
+  return { clock, directory, store, kept: () => kept }
+}
+
+/** What a Kafka client commits in a partition of a topic. */
+function kafkaCommit(partition: number, offset: number, more: Partial<GroupCommit> = {}) {
+  return { topic: orders, partition, offset, leaderEpoch: -1, metadata: '', ...more }
 }
 
 function turn(): Promise<void> {
@@ -84,9 +106,128 @@ suite('the store of committed offsets', () => {
     await store.forgetTopic(orders)
     assert.equal(await store.committed('g', orders, 0), undefined)
     assert.equal(await store.committed('g', bills, 0), 2)
-    const { store: again } = await openStore(directory.reopened(), [orders])
+    const { store: again } = await openStore(directory.reopened(), { gone: [orders] })
     assert.equal(await again.committed('g', orders, 0), undefined)
     assert.equal(await again.committed('g', bills, 0), 2)
+  })
+
+  test('keeps all that a Kafka client commits, also after a restart', async () => {
+    const { directory, store } = await openStore()
+    const commits = [
+      kafkaCommit(0, 7, { leaderEpoch: 3, metadata: 'from \u{1f600}', retentionMs: 60_000 }),
+      kafkaCommit(1, 2 ** 53 - 1, { metadata: 'x'.repeat(4096) }),
+      kafkaCommit(2, -2, { leaderEpoch: 0 }),
+    ]
+    await store.commitFor('', commits)
+    await store.commit('', [{ topic: bills, partition: 0, offset: 1 }])
+    const now = new ManualClock().now()
+    const expected = [
+      { leaderEpoch: 3, metadata: 'from \u{1f600}', offset: 7, expiresAt: now + 60_000 },
+      { leaderEpoch: -1, metadata: 'x'.repeat(4096), offset: 2 ** 53 - 1, expiresAt: undefined },
+      { leaderEpoch: 0, metadata: '', offset: -2, expiresAt: undefined },
+    ].map((one) => ({ ...one, committedAt: now, isNative: false }))
+    for (const snapshot of [false, true]) {
+      const { store: again } = await openStore(directory.reopened({ snapshot }))
+      for (const partition of [0, 1, 2]) {
+        assert.deepEqual(again.durable('', orders, partition), expected[partition])
+      }
+      assert.equal(again.durable('', bills, 0)?.isNative, true)
+      assert.deepEqual([...again.allDurable('')].length, 4)
+      assert.deepEqual([...again.groups()], [''])
+    }
+    // Nothing is there, for a native client, at a negative offset.
+    assert.equal(await store.committed('', orders, 2), undefined)
+  })
+
+  test('reads what was written before there were Kafka clients', async () => {
+    const directory = new StateDouble()
+    // The group 'ab'; orders, partition 300, offset 2^14 + 1; bills, partition 0, offset 0.
+    const ab = Uint8Array.of(2, 0x61, 0x62)
+    const [first, second] = [orders, bills].map((id) => topicIdToBytes(id) ?? new Uint8Array())
+    assert(first !== undefined && second !== undefined)
+    const places = [Uint8Array.of(0xac, 0x02, 0x81, 0x80, 0x01), Uint8Array.of(0, 0)]
+    const entry = joinChunks([ab, first, places[0] as Uint8Array, second, places[1] as Uint8Array])
+    directory.logs.set('offsets', [entry])
+    const { store } = await openStore(directory)
+    assert.equal(await store.committed('ab', orders, 300), 2 ** 14 + 1)
+    assert.equal(await store.committed('ab', bills, 0), 0)
+    assert.equal(store.durable('ab', bills, 0)?.isNative, true)
+  })
+
+  test('a native commit to a group with members is refused, and changes nothing', async () => {
+    const { directory, store } = await openStore(undefined, { members: ['busy'] })
+    await store.commitFor('busy', [kafkaCommit(0, 4)])
+    const entry = { topic: orders, partition: 0, offset: 9 }
+    await assert.rejects(store.commit('busy', [entry]), (error) => {
+      assert(error instanceof GroupActiveError)
+      assert.match(error.message, /'busy'.*; stop them, or commit under another name/)
+      return true
+    })
+    await store.commit('idle', [entry])
+    assert.equal(await store.committed('busy', orders, 0), 4)
+    assert.equal(await store.committed('idle', orders, 0), 9)
+    assert.equal(directory.appended.length, 2)
+  })
+
+  test('who is a group, and whose offsets may be deleted', async () => {
+    const { store } = await openStore(undefined, { members: ['busy'] })
+    const { NONE, UNKNOWN_MEMBER_ID, GROUP_ID_NOT_FOUND, ...others } = kafka.errorCode
+    const member = { memberId: 'm', generationId: 1, groupInstanceId: null }
+    const nobody = { memberId: '', generationId: -1, groupInstanceId: null }
+    assert.equal(store.checkCommit('new', nobody), NONE)
+    assert.equal(store.checkCommit('new', member), GROUP_ID_NOT_FOUND)
+    assert.equal(store.checkDelete('new'), GROUP_ID_NOT_FOUND)
+    assert.equal(store.checkDelete(''), others.INVALID_GROUP_ID)
+    assert.equal(store.checkDelete('busy'), others.NON_EMPTY_GROUP)
+    await store.commit('new', [{ topic: orders, partition: 0, offset: 9 }])
+    assert.equal(store.checkCommit('new', member), UNKNOWN_MEMBER_ID)
+    assert.equal(store.checkDelete('new'), NONE)
+  })
+
+  test('deleted offsets, and forgotten groups, stay away', async () => {
+    const { clock, directory, store, kept } = await openStore()
+    const places = Array.from({ length: 2500 }, (_, partition) => kafkaCommit(partition, 1))
+    await store.commitFor('large', places)
+    await store.commitFor('small', [kafkaCommit(0, 1), kafkaCommit(1, 2)])
+    await store.deleteOffsets('small', [
+      { topic: orders, partition: 0 },
+      { topic: bills, partition: 0 },
+    ])
+    assert.equal(store.durable('small', orders, 0), undefined)
+    assert.equal(store.durable('small', orders, 1)?.offset, 2)
+    await clock.runUntil(store.forgetGroup('large'), 10)
+    await store.forgetGroup('never')
+    assert.deepEqual([...store.groups()], ['small'])
+    assert.equal(store.hasOffsets('large'), false)
+    for (const snapshot of [false, true]) {
+      const { store: again } = await openStore(directory.reopened({ snapshot }))
+      assert.deepEqual([...again.groups()], ['small'])
+      assert.equal([...again.allDurable('small')].length, 1)
+    }
+    await store.forgetGroup('small')
+    assert.equal(kept(), 0)
+  })
+
+  test('what would take more memory than there is for offsets is refused', async () => {
+    const { directory, store, kept } = await openStore(undefined, { total: 64 * 1024 })
+    let names = 0
+    const fill = async () => {
+      for (;;) await store.commitFor(`name-${++names}`, [kafkaCommit(0, 1)])
+    }
+    await assert.rejects(fill(), OverloadedError)
+    assert(names > 10 && names < 100)
+    assert(kept() > 14_000 && kept() <= 16 * 1024)
+    const wide = { topic: bills, partition: 0, offset: 1 }
+    await assert.rejects(store.commit('name-1', [wide]), OverloadedError)
+    const long = kafkaCommit(0, 2, { metadata: 'x'.repeat(4096) })
+    await assert.rejects(store.commitFor('name-1', [long]), OverloadedError)
+    // What is there goes on, and comes back after a restart, whatever the budget is then.
+    await store.commitFor('name-1', [kafkaCommit(0, 2)])
+    const { store: again } = await openStore(directory.reopened(), { total: 1024 })
+    assert.equal(await again.committed('name-1', orders, 0), 2)
+    await again.commitFor('name-1', [kafkaCommit(0, 3)])
+    await store.forgetTopic(orders)
+    assert.equal(kept(), 0)
   })
 
   test('whatever is refused on the way, it answers what a restart would find', async () => {
@@ -95,6 +236,7 @@ suite('the store of committed offsets', () => {
         kind: fc.constant('commit' as const),
         offsets: fc.dictionary(fc.constantFrom('0', '1', '2'), fc.nat(99), { minKeys: 1 }),
       }),
+      fc.record({ kind: fc.constant('delete' as const), partitions: fc.array(fc.nat(2)) }),
       fc.record({ kind: fc.constant('settle' as const), fails: fc.boolean() }),
     )
     await fc.assert(
@@ -113,6 +255,11 @@ suite('the store of committed offsets', () => {
             })
             store.commit('g', entries).catch(() => {})
             waiting++
+          } else if (each.kind === 'delete') {
+            const { length } = directory.appended
+            const partitions = each.partitions.map((partition) => ({ topic: orders, partition }))
+            store.deleteOffsets('g', partitions).catch(() => {})
+            waiting += directory.appended.length - length
           } else if (waiting > 0) {
             await settle(each.fails)
           }
@@ -125,6 +272,7 @@ suite('the store of committed offsets', () => {
             await again.committed('g', orders, partition),
           )
         }
+        assert.deepEqual([...store.groups()], [...again.groups()])
       }),
       { numRuns: 200 },
     )

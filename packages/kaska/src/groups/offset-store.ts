@@ -316,6 +316,8 @@ export class OffsetStore implements CommittedOffsets, GroupOffsets {
       if (pending.length === 0) cell.pending = undefined
       if (cell.value === undefined) this.#table.dropIfEmpty(group, topic, partition)
     }
+    // What could not be removed may still expire.
+    if (!isDone) this.#expiry.startIfNeeded()
   }
 
   /** Nothing came of a change: the next one of the cell, or its value, is told what was before. */
