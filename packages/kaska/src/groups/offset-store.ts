@@ -156,16 +156,12 @@ export class OffsetStore implements CommittedOffsets, GroupOffsets {
     return this.#table.hasGroup(group)
   }
 
-  /** Is it a group at all: with members, once with members, or with offsets? */
-  exists(group: string): boolean {
-    const { membership } = this.#options
-    if (this.hasOffsets(group) || membership.hasMembers(group)) return true
-    return membership.emptySince(group) !== undefined
-  }
-
   /** Says with Kafka's code whether this member may commit now; counts as its heartbeat if so. */
   checkCommit(group: string, member: CommitMember): kafka.KafkaErrorCode {
-    if (member.generationId >= 0 && !this.exists(group)) return kafka.errorCode.GROUP_ID_NOT_FOUND
+    if (member.generationId >= 0 && !this.#hasBeenJoined(group)) {
+      const { UNKNOWN_MEMBER_ID, GROUP_ID_NOT_FOUND } = kafka.errorCode
+      return this.hasOffsets(group) ? UNKNOWN_MEMBER_ID : GROUP_ID_NOT_FOUND
+    }
     return this.#options.membership.checkCommit(group, member)
   }
 
@@ -208,7 +204,9 @@ export class OffsetStore implements CommittedOffsets, GroupOffsets {
   checkDelete(group: string): kafka.KafkaErrorCode {
     const { membership } = this.#options
     if (group === '') return kafka.errorCode.INVALID_GROUP_ID
-    if (!this.exists(group)) return kafka.errorCode.GROUP_ID_NOT_FOUND
+    if (!this.hasOffsets(group) && !this.#hasBeenJoined(group)) {
+      return kafka.errorCode.GROUP_ID_NOT_FOUND
+    }
     const isOfConsumers = membership.protocolType(group) === 'consumer'
     if (membership.hasMembers(group) && !isOfConsumers) return kafka.errorCode.NON_EMPTY_GROUP
     return kafka.errorCode.NONE
@@ -243,6 +241,12 @@ export class OffsetStore implements CommittedOffsets, GroupOffsets {
     if (removals.length > 0) removing.push(this.#change(group, removals))
     await this.settled(group)
     await Promise.all(removing)
+  }
+
+  /** Has it members, or had it some? All other groups are no more than the offsets that they have. */
+  #hasBeenJoined(group: string): boolean {
+    const { membership } = this.#options
+    return membership.hasMembers(group) || membership.emptySince(group) !== undefined
   }
 
   /** Applies the changes and appends them as one entry. */
