@@ -33,7 +33,8 @@ suite("Kafka's consumer groups", () => {
       assert.equal(joined.leader, memberId)
       assert.equal(joined.protocolName, 'range')
       assert.deepEqual(Buffer.from(joined.members[0].metadata), Buffer.from('wants x'))
-      const who = { groupId: 'g', memberId, generationId }
+      const protocol = { protocolType: 'consumer', protocolName: 'range' }
+      const who = { groupId: 'g', memberId, generationId, ...protocol }
       const assignments = [{ memberId, assignment: text('has x') }]
       const synced = await client.ask(syncGroup, at(5), { ...who, assignments })
       assert.deepEqual([synced.errorCode, Buffer.from(synced.assignment).toString()], [0, 'has x'])

@@ -9,7 +9,7 @@
  */
 import { type Clock, kafka, OverloadedError, type Random, type Timer } from '@kaska/protocol'
 import type { State, StateLog } from '../log/state-log.ts'
-import { Group, type GroupHost, type GroupState } from './group.ts'
+import { Group } from './group.ts'
 import {
   type JoinAnswer,
   type JoinCaller,
@@ -20,9 +20,11 @@ import {
   type SyncAnswer,
 } from './group-answers.ts'
 import type { GroupConfig } from './group-config.ts'
+import type { GroupHost } from './group-host.ts'
 import { protocolsBytes } from './group-member.ts'
 import { GroupStore } from './group-store.ts'
 import type { CommitMember, GroupOffsets, Membership } from './membership.ts'
+import type { GroupState } from './rebalance.ts'
 
 const { errorCode } = kafka
 
@@ -191,6 +193,7 @@ export class GroupCoordinator implements Membership {
     if (groupId === '') return { errorCode: errorCode.INVALID_GROUP_ID, members: [] }
     const group = this.#groups.get(groupId)
     const codes = group?.leave(leaving)
+    if (group?.isIdle) this.#emptied(group)
     const members = leaving.map(({ memberId, groupInstanceId }, index) => ({
       memberId,
       groupInstanceId,
@@ -350,6 +353,7 @@ export class GroupCoordinator implements Membership {
     if (this.#pending.size <= this.#options.config.pendingMax) return
     for (const [oldest, holder] of this.#pending) {
       holder.forgetPending(oldest)
+      if (holder.isIdle) this.#emptied(holder)
       return
     }
   }

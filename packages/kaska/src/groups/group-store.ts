@@ -15,7 +15,8 @@
  */
 import { ChunkReader, type Chunks, ChunkWriter, decodeUtf8, joinChunks } from '@kaska/protocol'
 import type { State, StateLog } from '../log/state-log.ts'
-import type { Group, GroupImage } from './group.ts'
+import type { Group } from './group.ts'
+import type { GroupImage } from './group-host.ts'
 import { GroupMember, type GroupProtocol } from './group-member.ts'
 
 const generationKind = 1

@@ -1,0 +1,34 @@
+/** One timer for many deadlines: it rings at the earliest, or before, and is then set to the next. */
+import type { Clock, Timer } from '@kaska/protocol'
+
+export class Alarm {
+  readonly #clock: Clock
+  readonly #ring: (now: number) => void
+  #timer: Timer | undefined
+  #at = Number.POSITIVE_INFINITY
+
+  /** `ring` is given the monotonic time. */
+  constructor(clock: Clock, ring: (now: number) => void) {
+    this.#clock = clock
+    this.#ring = ring
+  }
+
+  /** Sees to it that it rings by then, in monotonic time. Infinity: no need. */
+  by(at: number): void {
+    if (at >= this.#at) return
+    this.#timer?.cancel()
+    this.#at = at
+    this.#timer = this.#clock.after(Math.max(0, at - this.#clock.monotonic()), () => {
+      this.#timer = undefined
+      this.#at = Number.POSITIVE_INFINITY
+      this.#ring(this.#clock.monotonic())
+    })
+  }
+
+  /** It rings no more, whatever it is told. */
+  stop(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+    this.#at = Number.NEGATIVE_INFINITY
+  }
+}
