@@ -41,7 +41,8 @@ export async function openGroups(
   const reports: string[] = []
   const groups = await GroupCoordinator.open(directory, {
     clock,
-    random: new SeededRandom(1),
+    // A broker that starts again gives other ids.
+    random: new SeededRandom(1 + clock.monotonic()),
     config: { ...defaultBrokerConfig, ...groupBounds(memoryBytesMax), ...config },
     offsets: () => ({
       groups: () => withOffsets,
