@@ -3,7 +3,8 @@
  * the byte budget, at the counters of the sessions, or at the transports.
  */
 import { type Clock, noCodecs, type Random, type Receiver, type Transport } from '@kaska/protocol'
-import { defaultBrokerConfig } from '../src/config/broker-config.ts'
+import { type GivenConfig, readBrokerConfig } from '../src/config/broker-config.ts'
+import { topicDefaults } from '../src/config/topic-settings.ts'
 import { groupBounds } from '../src/groups/group-config.ts'
 import { GroupCoordinator } from '../src/groups/group-coordinator.ts'
 import { OffsetStore } from '../src/groups/offset-store.ts'
@@ -32,6 +33,7 @@ export interface NativeBrokerOptions {
   readonly clock?: Clock
   readonly random?: Random
   readonly openPartitionsMax?: number
+  readonly config?: GivenConfig
 }
 
 export interface NativeBroker extends AsyncDisposable {
@@ -50,6 +52,7 @@ export interface NativeBroker extends AsyncDisposable {
 export async function startNativeBroker(options: NativeBrokerOptions = {}): Promise<NativeBroker> {
   const { clock = nodeClock, random = nodeRandom, memoryBytesMax = 64 * 1024 * 1024 } = options
   const budget = new MemoryBudget(memoryBytesMax)
+  const config = readBrokerConfig(options.config)
   const reports: string[] = []
   const report = (line: string) => void reports.push(line)
   const directory = await DataDirectory.open({
@@ -61,11 +64,11 @@ export async function startNativeBroker(options: NativeBrokerOptions = {}): Prom
     budget,
     report: ({ text }) => report(text),
   })
-  const topics = await TopicStore.open(directory, random)
+  const topics = await TopicStore.open(directory, random, topicDefaults(config))
   const groups = await GroupCoordinator.open(directory, {
     clock,
     random,
-    config: { ...defaultBrokerConfig, ...groupBounds(budget.total) },
+    config: { ...config, ...groupBounds(budget.total) },
     offsets: () => offsets,
     report,
   })
@@ -102,6 +105,7 @@ export async function startNativeBroker(options: NativeBrokerOptions = {}): Prom
     clock,
     crc32c,
     budget,
+    config,
     identity: { clusterId, nodeId, leaderEpoch: shared.leaderEpoch },
     report,
   })

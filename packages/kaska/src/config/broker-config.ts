@@ -60,6 +60,9 @@ function number(
   return { name, type, ...bounds, default: String(initial), doc }
 }
 
+/** How many partitions a topic may have. */
+export const partitionsMax = 10_000
+
 const mebibyte = 1024 * 1024
 
 /** All settings, by what the broker's parts call them. */
@@ -184,7 +187,7 @@ const table = {
   partitions: int(
     'num.partitions',
     1,
-    { min: 1, max: 10_000 },
+    { min: 1, max: partitionsMax },
     'How many partitions a topic has that a Kafka client makes without saying.',
   ),
   offsetMetadataBytesMax: int(

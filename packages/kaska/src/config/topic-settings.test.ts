@@ -84,13 +84,13 @@ suite('what counts where nothing is set for a topic', () => {
     const given = { 'log.retention.hours': '2', 'log.retention.ms': '7' }
     const { kafka } = topicDefaults(readBrokerConfig(given))
     assert.deepEqual(kafka.valuesOf('retention.ms', new Map([['retention.ms', '1']])), [
-      { name: 'retention.ms', value: '1', source: 'topic' },
-      { name: 'log.retention.ms', value: '7', source: 'broker' },
-      { name: 'log.retention.hours', value: '7200000', source: 'broker' },
-      { name: 'log.retention.hours', value: '604800000', source: 'default' },
+      { name: 'retention.ms', value: '1', text: '1', source: 'topic' },
+      { name: 'log.retention.ms', value: '7', text: '7', source: 'broker' },
+      { name: 'log.retention.hours', value: '7200000', text: '2', source: 'broker' },
+      { name: 'log.retention.hours', value: '604800000', text: '168', source: 'default' },
     ])
     assert.deepEqual(kafka.valuesOf('preallocate', noTopicConfig), [
-      { name: 'preallocate', value: 'false', source: 'default' },
+      { name: 'preallocate', value: 'false', text: 'false', source: 'default' },
     ])
   })
 })

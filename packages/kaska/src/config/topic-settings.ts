@@ -54,7 +54,7 @@ export const topicSettings: readonly TopicSetting[] = [
     words: ['delete'],
     default: 'delete',
     inherits: from('log.cleanup.policy'),
-    doc: 'What becomes of old messages: `delete` removes what retention.ms and retention.bytes no longer keep.',
+    doc: 'What becomes of old messages: `delete` removes what retention.ms and retention.bytes no longer keep; nothing keeps all.',
   },
   {
     name: 'compression.gzip.level',
@@ -325,13 +325,22 @@ export function unknownTopicSetting(name: string): InvalidArgumentError {
   return new InvalidArgumentError(`a topic has no setting '${name.slice(0, 100)}'; ${hint}`)
 }
 
+/** A topic's settings, and what it has where they say nothing. */
+export interface Configured {
+  readonly config: TopicConfig
+  readonly defaults: TopicDefaults
+}
+
 /** Where a value comes from. */
 export type ValueSource = 'topic' | 'broker' | 'default'
 
 /** A value of a setting that counts where no stronger one is there. */
 export interface SourcedValue {
   readonly name: string
+  /** In the unit of the topic's setting. */
   readonly value: string
+  /** As it was written, in the unit of `name`. */
+  readonly text: string
   readonly source: ValueSource
 }
 
@@ -358,7 +367,9 @@ export class TopicDefaults {
   valuesOf(name: string, config: TopicConfig): readonly SourcedValue[] {
     const inherited = this.#values.get(name) ?? []
     const own = config.get(name)
-    return own === undefined ? inherited : [{ name, value: own, source: 'topic' }, ...inherited]
+    return own === undefined
+      ? inherited
+      : [{ name, value: own, text: own, source: 'topic' }, ...inherited]
   }
 }
 
@@ -381,13 +392,18 @@ function inheritedValues(
   for (const { name: brokerName, scale = 1 } of inherits) {
     const text = given.get(brokerName)
     if (text === undefined) continue
-    values.push({ name: brokerName, value: scaled(text, scale), source: 'broker' })
+    values.push({ name: brokerName, value: scaled(text, scale), text, source: 'broker' })
   }
   const value = maker === 'kafka' ? kafkaDefault : (nativeDefault ?? kafkaDefault)
   // Kafka calls a default by the broker's setting that would replace it.
-  const fallbackName = inherits.find(({ name }) => brokerSetting(name)?.default !== undefined)?.name
-  values.push({ name: fallbackName ?? name, value, source: 'default' })
+  const inherited = inherits.find((each) => brokerSetting(each.name)?.default !== undefined)
+  const text = inherited?.scale === undefined ? value : unscaled(value, inherited.scale)
+  values.push({ name: inherited?.name ?? name, value, text, source: 'default' })
   return values
+}
+
+function unscaled(value: string, scale: number): string {
+  return value === '-1' ? value : String(BigInt(value) / BigInt(scale))
 }
 
 /** In the topic's unit. Whatever is negative means for ever. */

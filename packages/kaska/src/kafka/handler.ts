@@ -4,6 +4,7 @@
  */
 import type { ChunkReader, Clock, Crc32c, kafka, RequestContext } from '@kaska/protocol'
 import type { BrokerConfig } from '../config/broker-config.ts'
+import type { DefaultsByMaker } from '../config/topic-settings.ts'
 import type { ByteBudget } from '../transport/byte-budget.ts'
 import type { FetchSessions } from './fetch-sessions.ts'
 import type { KafkaGroups } from './kafka-groups.ts'
@@ -32,6 +33,8 @@ export interface KafkaBroker {
   readonly groups: KafkaGroups
   readonly identity: KafkaIdentity
   readonly config: BrokerConfig
+  /** What topics have that nobody set anything for. */
+  readonly defaults: DefaultsByMaker
   readonly limits: KafkaLimits
   readonly clock: Clock
   readonly crc32c: Crc32c

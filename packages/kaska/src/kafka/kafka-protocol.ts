@@ -7,6 +7,7 @@
  */
 import type { Clock, Crc32c, kafka, Receiver, Transport } from '@kaska/protocol'
 import { type BrokerConfig, defaultBrokerConfig } from '../config/broker-config.ts'
+import { topicDefaults } from '../config/topic-settings.ts'
 import type { ByteBudget } from '../transport/byte-budget.ts'
 import { FetchSessions } from './fetch-sessions.ts'
 import type { Endpoint, Handler, KafkaBroker, KafkaIdentity } from './handler.ts'
@@ -83,6 +84,7 @@ class Sessions implements KafkaProtocol {
       groups,
       identity,
       config,
+      defaults: topicDefaults(config),
       limits: this.limits,
       clock,
       crc32c,

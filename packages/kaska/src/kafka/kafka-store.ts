@@ -1,4 +1,5 @@
 /** What Kafka's handlers ask of the broker's logs and topics, beyond what every engine can do. */
+
 import type {
   BatchHeader,
   Chunks,
@@ -10,6 +11,7 @@ import type {
   TopicId,
   TopicInfo,
 } from '@kaska/protocol'
+import type { Configured, TopicConfig } from '../config/topic-settings.ts'
 
 /** A batch as it is stored; all bytes are views that nobody changes. */
 export interface StoredBatch {
@@ -62,6 +64,20 @@ export interface KafkaStore extends Engine {
   topicById(id: TopicId): TopicInfo | undefined
   /** The same as `createTopic`, but that the topic has Kafka's defaults. */
   createKafkaTopic(request: CreateTopicRequest, context: RequestContext): Promise<TopicInfo>
+  /** Another topic whose name differs from this one in nothing but dots and underscores. */
+  collidingTopic(name: string): TopicInfo | undefined
+  /** Gives a topic so many partitions, which have to be more than it has. Rejects with
+   * UnknownTopicError, InvalidArgumentError. */
+  growTopic(name: string, partitions: number, context: RequestContext): Promise<TopicInfo>
+  /** What is set for a topic, and what counts where nothing is. */
+  configOf(id: TopicId): Configured | undefined
+  /** Replaces a topic's settings by what `change` makes of them; what it throws rejects this. Rejects with
+   * UnknownTopicError, InvalidArgumentError. */
+  alterTopic(
+    name: string,
+    change: (config: TopicConfig) => ReadonlyMap<string, string>,
+    context: RequestContext,
+  ): Promise<void>
   /** All topics in the order of their creation. */
   topics(): Iterable<TopicInfo>
   /** Waits for `bytesMin` bytes, a part that fails, or `waitMs`. */

@@ -34,6 +34,7 @@ import {
   UnknownPartitionError,
   UnknownTopicError,
 } from '@kaska/protocol'
+import type { Configured, TopicConfig } from '../config/topic-settings.ts'
 import type { StoredBatch } from '../log/log-batches.ts'
 import type { MemoryBudget } from '../log/memory-budget.ts'
 import type { PartitionLog } from '../log/partition-log.ts'
@@ -227,8 +228,17 @@ export class LocalEngine implements Engine {
     config: ReadonlyMap<string, string>,
     context: RequestContext,
   ): Promise<void> {
+    await this.alterTopic(name.text, () => config, context)
+  }
+
+  /** Replaces a topic's settings by what `change` makes of them. What it throws rejects this. */
+  async alterTopic(
+    name: string,
+    change: (config: TopicConfig) => ReadonlyMap<string, string>,
+    context: RequestContext,
+  ): Promise<void> {
     this.#enter(context)
-    const topic = await this.#topics.configure(name.text, config)
+    const topic = await this.#topics.configure(name, change)
     const logConfig = logConfigOf(topic)
     topic.retentionDue = 0
     for (const { log } of topic.used?.values() ?? []) if (log !== undefined) log.config = logConfig
@@ -321,6 +331,22 @@ export class LocalEngine implements Engine {
   /** The topic with this id, as it is now; undefined where there is none. */
   topicById(id: TopicId): TopicInfo | undefined {
     return this.#topics.byId(id)
+  }
+
+  /** What is set for a topic, and what counts where nothing is. */
+  configOf(id: TopicId): Configured | undefined {
+    return this.#topics.byId(id)
+  }
+
+  /** Another topic whose name differs from this one in nothing but dots and underscores. */
+  collidingTopic(name: string): TopicInfo | undefined {
+    return this.#topics.colliding(name)
+  }
+
+  /** Gives a topic so many partitions, which have to be more than it has. */
+  async growTopic(name: string, partitions: number, context: RequestContext): Promise<TopicInfo> {
+    this.#enter(context)
+    return infoOf(await this.#topics.grow(name, partitions))
   }
 
   /** All topics in the order of their creation. Valid while topics come and go. */

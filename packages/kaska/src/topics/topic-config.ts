@@ -1,14 +1,8 @@
 /** What the settings of a topic (config/topic-settings.ts) mean for its logs. */
 import type { TopicConfigEntry } from '@kaska/protocol'
-import { numberOf } from '../config/setting.ts'
-import { type TopicConfig, type TopicDefaults, topicSettings } from '../config/topic-settings.ts'
+import { elementsOf, numberOf } from '../config/setting.ts'
+import { type Configured, topicSettings } from '../config/topic-settings.ts'
 import { defaultLogConfig, type LogConfig } from '../log/log-config.ts'
-
-/** A topic's settings, and what it has where they say nothing. */
-export interface Configured {
-  readonly config: TopicConfig
-  readonly defaults: TopicDefaults
-}
 
 /** All settings of a topic with their values, in the order of their names. */
 export function describeTopicConfig({ config, defaults }: Configured): TopicConfigEntry[] {
@@ -21,9 +15,11 @@ export function describeTopicConfig({ config, defaults }: Configured): TopicConf
 /** What the topic's logs are given. */
 export function logConfigOf({ config, defaults }: Configured): LogConfig {
   const textOf = (name: string): string => config.get(name) ?? defaults.valueOf(name)
+  // Without a policy nothing is removed.
+  const isDeleting = elementsOf(textOf('cleanup.policy')).includes('delete')
   const limitOf = (name: string): number | undefined => {
     const value = numberOf(textOf(name))
-    return value < 0 ? undefined : value
+    return value < 0 || !isDeleting ? undefined : value
   }
   return {
     ...defaultLogConfig,

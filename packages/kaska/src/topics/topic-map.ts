@@ -13,6 +13,8 @@ import type { Topic } from './topic.ts'
 export class TopicMap implements Iterable<Topic> {
   readonly #byName = new Map<string, Topic>()
   readonly #byId = new Map<TopicId, Topic>()
+  /** By their names with `_` for each `.`: topics that have either. Made when it is first asked for. */
+  #byCollision: Map<string, Set<Topic>> | undefined = undefined
   #order: Topic[] = []
   /** How many of `#order` are deleted. */
   #holes = 0
@@ -29,11 +31,25 @@ export class TopicMap implements Iterable<Topic> {
     return this.#byId.get(id)
   }
 
+  /** Another topic with this name, but for dots in the place of underscores, or the other way round. */
+  colliding(name: string): Topic | undefined {
+    if (!collisionPattern.test(name)) return undefined
+    if (this.#byCollision === undefined) {
+      this.#byCollision = new Map()
+      for (const topic of this.#byName.values()) addCollision(this.#byCollision, topic)
+    }
+    for (const topic of this.#byCollision.get(collisionKey(name)) ?? []) {
+      if (topic.name !== name) return topic
+    }
+    return undefined
+  }
+
   /** Adds a topic, whose name and id are new and whose creation number is the largest so far. */
   add(topic: Topic): void {
     this.#byName.set(topic.name, topic)
     this.#byId.set(topic.id, topic)
     this.#order.push(topic)
+    if (this.#byCollision !== undefined) addCollision(this.#byCollision, topic)
   }
 
   /** Removes a topic, and marks it as deleted. */
@@ -41,6 +57,7 @@ export class TopicMap implements Iterable<Topic> {
     topic.state = 'deleted'
     this.#byName.delete(topic.name)
     this.#byId.delete(topic.id)
+    if (this.#byCollision !== undefined) removeCollision(this.#byCollision, topic)
     this.#holes++
     if (this.#holes <= this.#order.length / 2) return
     this.#order = this.#order.filter(({ state }) => state !== 'deleted')
@@ -66,6 +83,27 @@ export class TopicMap implements Iterable<Topic> {
       if (topic.state !== 'deleted') yield topic
     }
   }
+}
+
+const collisionPattern = /[._]/
+
+function collisionKey(name: string): string {
+  return name.replaceAll('.', '_')
+}
+
+function addCollision(byCollision: Map<string, Set<Topic>>, topic: Topic): void {
+  if (!collisionPattern.test(topic.name)) return
+  const key = collisionKey(topic.name)
+  const same = byCollision.get(key)
+  if (same === undefined) byCollision.set(key, new Set([topic]))
+  else same.add(topic)
+}
+
+function removeCollision(byCollision: Map<string, Set<Topic>>, topic: Topic): void {
+  const key = collisionKey(topic.name)
+  const same = byCollision.get(key)
+  same?.delete(topic)
+  if (same?.size === 0) byCollision.delete(key)
 }
 
 /** The index of the first topic whose creation number is `created` or larger. */

@@ -36,7 +36,7 @@ suite('the store of topics', () => {
     await store.create(requestOf('\ufeffc\u{1f600}'))
     await store.delete('b')
     await store.create(requestOf('b', { partitions: 2 }))
-    await store.configure('a', new Map([['max.message.bytes', '99']]))
+    await store.configure('a', () => new Map([['max.message.bytes', '99']]))
     for (const snapshot of [false, true]) {
       const { store: again } = await openStore(directory.reopened({ snapshot }))
       assert.deepEqual(names(again), ['a', '\ufeffc\u{1f600}', 'b'])
@@ -148,7 +148,7 @@ suite('the store of topics', () => {
     await Promise.all([assert.rejects(deleting, full), turn().then(() => directory.settle(full))])
     assert.equal(store.get('kept')?.state, 'live')
 
-    const configuring = store.configure('kept', new Map())
+    const configuring = store.configure('kept', () => new Map())
     await Promise.all([
       assert.rejects(configuring, full),
       turn().then(() => directory.settle(full)),
@@ -164,7 +164,10 @@ suite('the store of topics', () => {
   test('a topic that is not there cannot be deleted or changed', async () => {
     const { store } = await openStore()
     await assert.rejects(store.delete('a'), UnknownTopicError)
-    await assert.rejects(store.configure('a', new Map()), UnknownTopicError)
+    await assert.rejects(
+      store.configure('a', () => new Map()),
+      UnknownTopicError,
+    )
   })
 
   test('what deleted topics left is known until it is gone, over restarts', async () => {

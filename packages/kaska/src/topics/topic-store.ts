@@ -34,7 +34,7 @@ import {
   topicIdToBytes,
   UnknownTopicError,
 } from '@kaska/protocol'
-import { defaultBrokerConfig } from '../config/broker-config.ts'
+import { defaultBrokerConfig, partitionsMax } from '../config/broker-config.ts'
 import {
   checkTopicConfig,
   type DefaultsByMaker,
@@ -46,8 +46,6 @@ import {
 import type { State, StateLog } from '../log/state-log.ts'
 import { Topic } from './topic.ts'
 import { TopicMap } from './topic-map.ts'
-
-export const partitionsMax = 10_000
 
 const createdKind = 1
 const deletedKind = 2
@@ -114,6 +112,14 @@ export class TopicStore {
   /** The topics from a creation number on, in the order of creation. Valid while topics come and go. */
   *from(created: number): IterableIterator<Topic> {
     for (const topic of this.#topics.from(created)) if (topic.isOpen) yield topic
+  }
+
+  /**
+   * Another topic whose name differs from this one in nothing but dots and underscores: Kafka refuses such
+   * pairs, since its metrics have one name for both.
+   */
+  colliding(name: string): Topic | undefined {
+    return openOnly(this.#topics.colliding(name))
   }
 
   /** Settles when the change of this name that is under way does; undefined where there is none. */
@@ -215,14 +221,19 @@ export class TopicStore {
     return topic
   }
 
-  /** Replaces a topic's settings. UnknownTopicError, InvalidArgumentError, DiskFullError. */
-  async configure(name: string, config: ReadonlyMap<string, string>): Promise<Topic> {
-    const checked = checkTopicConfig(config)
+  /**
+   * Replaces a topic's settings by what `change` makes of them; what it throws rejects this.
+   * UnknownTopicError, InvalidArgumentError, DiskFullError.
+   */
+  async configure(
+    name: string,
+    change: (config: TopicConfig) => ReadonlyMap<string, string>,
+  ): Promise<Topic> {
     while (this.#changes.has(name)) await this.#changes.get(name)
     const topic = this.#topics.get(name)
     if (topic === undefined) throw unknownTopic(name)
     const previous = topic.config
-    topic.config = checked
+    topic.config = checkTopicConfig(change(previous))
     await this.#change(topic, encodeChanged(topic), (isDone) => {
       if (!isDone) topic.config = previous
     })
