@@ -255,10 +255,21 @@ test('Metadata: one broker, the topics that Kafka can name, and their partitions
       ],
     )
   }
-  const byId = async (topicId: string) =>
-    (await client.ask(metadata, 12, { topics: [{ name: null, topicId }] })).topics[0]
-  assert.equal((await byId(topic.id)).name, 'x')
-  assert.equal((await byId('AAAAAAAAAAAAAAAAAAAAAQ')).errorCode, errorCode.UNKNOWN_TOPIC_ID)
+  const byId = async (topicId: string, name: string | null) => {
+    const topics = [
+      { name, topicId },
+      { name: 'left out', topicId: noTopicId },
+    ]
+    const answer = await client.ask(metadata, 12, { topics })
+    assert.equal(answer.topics.length, 1)
+    return answer.topics[0]
+  }
+  // Clients give no name, an empty one, or any.
+  for (const name of [null, '', 'y']) {
+    assert.equal((await byId(topic.id, name)).name, 'x')
+    const unknown = await byId('AAAAAAAAAAAAAAAAAAAAAQ', name)
+    assert.deepEqual([unknown.name, unknown.errorCode], [null, errorCode.UNKNOWN_TOPIC_ID])
+  }
 })
 
 test('Fetch: limits, the first batch whatever its size, errors, fencing', async () => {

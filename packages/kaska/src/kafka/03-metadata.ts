@@ -35,9 +35,12 @@ export const metadata = handler({
     }
     const mayCreate = context.broker.config.autoCreateTopics && request.allowAutoTopicCreation
     const rows: (TopicRow | Promise<TopicRow>)[] = []
-    const seen = new Set<string>()
+    const seen = new Set<string | null>()
+    const isById = topics.some((wanted) => wanted.topicId !== noTopicId)
     for (const wanted of topics) {
-      const key = `${wanted.topicId} ${wanted.name}`
+      // Where one is asked for by its id, all are, and names say nothing: as Kafka has it.
+      if (isById && wanted.topicId === noTopicId) continue
+      const key = isById ? wanted.topicId : wanted.name
       if (seen.has(key)) continue
       seen.add(key)
       rows.push(rowFor(context, wanted, mayCreate))
@@ -53,8 +56,6 @@ function rowFor(
   mayCreate: boolean,
 ): TopicRow | Promise<TopicRow> {
   if (topicId !== noTopicId) {
-    // By name and id at once: only one of them may be given (KIP-516).
-    if (name !== null) return failedRow(name, topicId, errorCode.INVALID_REQUEST)
     const topic = findTopic(context, { name: '', id: topicId })
     if (topic !== undefined) return rowOf(context, topic)
     return failedRow(null, topicId, errorCode.UNKNOWN_TOPIC_ID)
