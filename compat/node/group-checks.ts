@@ -172,13 +172,17 @@ class Group {
     await this.#client.tools.send(this.#topic, messages)
   }
 
-  /** Resolves when all that was sent is processed and committed. */
+  /** Resolves when all is processed, and committed unless who processed it was killed meanwhile. */
   async processed(): Promise<void> {
     await until(
       'all is processed and committed',
       () => {
-        const committed = new Set(this.#values('committed'))
-        return [...this.#sent].every((value) => committed.has(value))
+        const done = new Set(
+          this.#events
+            .filter(({ member, kind }) => kind === 'committed' || member.isGone)
+            .map(({ value }) => value),
+        )
+        return [...this.#sent].every((value) => done.has(value))
       },
       settleMsMax,
     )
