@@ -54,7 +54,7 @@ export const topicSettings: readonly TopicSetting[] = [
     words: ['delete'],
     default: 'delete',
     inherits: from('log.cleanup.policy'),
-    doc: 'What becomes of old messages: `delete` removes what retention.ms and retention.bytes no longer keep; nothing keeps all.',
+    doc: 'What becomes of old messages: `delete` removes what retention.ms and retention.bytes no longer keep; without it nothing is removed.',
   },
   {
     name: 'compression.gzip.level',
