@@ -47,7 +47,7 @@ const layers: Readonly<Record<string, PackageLayers>> = {
       '@node-rs/crc32': ['host'],
       '@hono/node-server': ['host'],
       ws: ['host'],
-      hono: ['http'],
+      'hono/tiny': ['http'],
       commander: ['cli'],
     },
     node: ['host'],

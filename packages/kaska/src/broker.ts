@@ -23,8 +23,7 @@ import { loadCrc32c } from './host/crc32c.ts'
 import { nodeClock } from './host/node-clock.ts'
 import { nodeRandom } from './host/node-random.ts'
 import { packageVersion } from './host/package-version.ts'
-import type { TlsIdentity, TlsPort, TlsPortOptions } from './host/tls-port.ts'
-import { limitReport } from './limited-report.ts'
+import type { Listening, ListenOptions } from './listen.ts'
 import { DataDirectory } from './log/data-directory.ts'
 import type { Disk } from './log/disk.ts'
 import type { SyncMode } from './log/log-config.ts'
@@ -35,6 +34,8 @@ import { LocalEngine } from './topics/local-engine.ts'
 import { ProducerIds } from './topics/producer-ids.ts'
 import { expanderOf } from './topics/record-walk.ts'
 import { TopicStore } from './topics/topic-store.ts'
+
+export type { Listening, ListenOptions } from './listen.ts'
 
 /** A topic that is to exist when the broker has started. */
 export interface TopicOption {
@@ -73,32 +74,6 @@ export interface BrokerOptions {
   readonly codecs?: Codecs
 }
 
-export interface ListenOptions {
-  /** 127.0.0.1 unless said. */
-  readonly host?: string
-  /** 9092 unless said; 0 takes a free one. */
-  readonly port?: number
-  /** The address that Kafka clients are told; the one that they came to unless said. */
-  readonly advertise?: { readonly host: string; readonly port: number }
-  /**
-   * A certificate and its key, as PEM: the port takes TLS too, and from other machines nothing else.
-   * Behind the certificate may follow those that sign it.
-   */
-  readonly tls?: { readonly cert: string | Uint8Array; readonly key: string | Uint8Array }
-  /** With `tls`: may connections from other machines be plain all the same? */
-  readonly plaintext?: boolean
-}
-
-/** Where a broker listens. */
-export interface Listening {
-  readonly host: string
-  readonly port: number
-  /** `kaska://127.0.0.1:9092`, or `kaskas://...` where TLS is taken. */
-  readonly url: string
-  /** Takes no more connections, and ends those that it has. */
-  close(): Promise<void>
-}
-
 export interface Broker extends AsyncDisposable {
   /** 22 characters of base64url, made when the data directory was. */
   readonly clusterId: string
@@ -127,8 +102,6 @@ export interface Broker extends AsyncDisposable {
 /** What all parts of the broker may have in memory together, unless said. */
 const memoryBytesMaxDefault = 256 * 1024 * 1024
 const memoryBytesMaxMin = 16 * 1024 * 1024
-
-const portDefault = 9092
 
 /**
  * Opens the data directory, and recovers. Rejects with InvalidArgumentError,
@@ -196,6 +169,7 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
       groups,
       budget,
       clock,
+      codecs,
       crc32c,
       report,
     })
@@ -245,16 +219,8 @@ async function createTopics(engine: Engine, topics: readonly TopicOption[]): Pro
 }
 
 /** Loaded where it is asked for: a start is quick. */
-async function openTls(identity: TlsIdentity, options: TlsPortOptions): Promise<TlsPort> {
-  const { createTlsPort } = await import('./host/tls-port.ts')
-  return createTlsPort(identity, options)
-}
-
-function urlOf({ host, port }: { host: string; port: number }, isSecure: boolean): string {
-  return `${isSecure ? 'kaskas' : 'kaska'}://${host.includes(':') ? `[${host}]` : host}:${port}`
-}
-
-interface Parts {
+/** What a broker consists of. */
+export interface BrokerParts {
   readonly config: BrokerConfig
   readonly directory: DataDirectory
   readonly engine: LocalEngine
@@ -262,16 +228,17 @@ interface Parts {
   readonly groups: GroupCoordinator
   readonly budget: MemoryBudget
   readonly clock: Clock
+  readonly codecs: Codecs
   readonly crc32c: Crc32c
   readonly report: (line: string) => void
 }
 
 class JoinedBroker implements Broker {
-  readonly #parts: Parts
+  readonly #parts: BrokerParts
   readonly #listeners = new Set<Listening>()
   #closing: Promise<void> | undefined = undefined
 
-  constructor(parts: Parts) {
+  constructor(parts: BrokerParts) {
     this.#parts = parts
   }
 
@@ -296,50 +263,25 @@ class JoinedBroker implements Broker {
   }
 
   async listen(options: ListenOptions = {}): Promise<Listening> {
-    const { host = '127.0.0.1', port = portDefault } = options
     if (this.#closing !== undefined) throw new ClosedError('the broker was closed')
-    const { config, engine, offsets, groups, budget, clock, crc32c, directory } = this.#parts
-    const report = limitReport(this.#parts.report, clock)
-    const { listen, overSockets } = await import('./host/listener.ts')
-    const { createNativeProtocol } = await import('./native/native-protocol.ts')
-    const { createKafkaProtocol } = await import('./kafka/kafka-protocol.ts')
+    const { openListener } = await import('./listen.ts')
     const { software, clusterId } = this
-    const identity = { software, clusterId }
-    const native = createNativeProtocol({ engine, clock, budget, identity, report })
-    const kafka = createKafkaProtocol({
-      store: engine,
-      offsets,
-      groups,
-      clock,
-      crc32c,
-      budget,
-      config,
-      identity: { clusterId, nodeId: directory.nodeId, leaderEpoch: directory.shared.leaderEpoch },
-      advertise: options.advertise,
-      report,
+    const listening = await openListener(options, {
+      ...this.#parts,
+      broker: this,
+      software,
+      clusterId,
+      isReady: () => this.#closing === undefined,
     })
-    const protocols = [overSockets(native), overSockets(kafka)]
-    const { tls: tlsIdentity, plaintext = false } = options
-    const listener = await listen({
-      host,
-      port,
-      protocols,
-      clock,
-      report,
-      tls: tlsIdentity && (await openTls(tlsIdentity, { clock, report })),
-      allowsPlain: plaintext,
-    })
-    const listening: Listening = {
-      host: listener.host,
-      port: listener.port,
-      url: urlOf(listener, tlsIdentity !== undefined),
+    const entry: Listening = {
+      ...listening,
       close: async () => {
-        this.#listeners.delete(listening)
-        await Promise.all([listener.close(), native.close(), kafka.close()])
+        this.#listeners.delete(entry)
+        await listening.close()
       },
     }
-    this.#listeners.add(listening)
-    return listening
+    this.#listeners.add(entry)
+    return entry
   }
 
   close(): Promise<void> {

@@ -103,7 +103,7 @@ test('--memory on the command line is stronger than KASKA_DATA', async () => {
 })
 
 test('--host 0.0.0.0 listens at every address', async () => {
-  await using broker = await ServeProcess.start(['--host', '0.0.0.0', '--topic', 'orders'])
+  await using broker = await ServeProcess.start(['--host', '0.0.0.0', '--no-http', '--topic', 'orders'])
   assert.match(broker.ready, /kaska:\/\/0\.0\.0\.0:/)
   const { stdout } = await run(['topic', 'list', '-q'], {
     env: { BROKER_HOST: '127.0.0.1', BROKER_PORT: String(broker.port) },

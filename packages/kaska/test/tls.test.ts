@@ -87,7 +87,7 @@ test('both protocols are spoken within TLS, and beside it on this machine', asyn
 })
 
 test('a client is told the name that it trusts, which its certificate has', async (context) => {
-  const { port } = await start({ tls: namedTls, host: '::' }, context)
+  const { port } = await start({ tls: namedTls, host: '::', http: false }, context)
   const ca = named.certificate
   for (const host of ['127.0.0.1', '::1']) {
     using byName = await secureKafka({ port, host, ca, servername: named.name })
@@ -141,7 +141,7 @@ test('with a certificate other machines have to speak TLS, unless it is said', a
     context.skip('this machine has no address but its own')
     return
   }
-  const { port, reported } = await start({ tls: localTls, host: '0.0.0.0' }, context)
+  const { port, reported } = await start({ tls: localTls, host: '0.0.0.0', http: false }, context)
   using plain = kafkaOver(net.connect(port, host))
   plain.send(metadata, 9, { topics: [] })
   await plain.closed()
@@ -149,7 +149,7 @@ test('with a certificate other machines have to speak TLS, unless it is said', a
   const secured = { port, host, ca: local.certificate, servername: 'localhost' }
   using secure = await secureKafka(secured)
   assert.equal(await toldTo(secure), `localhost:${port}`)
-  const open = await start({ tls: localTls, host: '0.0.0.0', plaintext: true }, context)
+  const open = await start({ tls: localTls, host: '0.0.0.0', http: false, plaintext: true }, context)
   using allowed = kafkaOver(net.connect(open.port, host))
   assert.equal(await toldTo(allowed), `${host}:${open.port}`)
 })

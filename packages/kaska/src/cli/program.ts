@@ -103,6 +103,29 @@ function addServe(program: Command, terminal: Terminal, version: string): void {
       }),
     )
     .addOption(
+      new Setting('--http-token <token>', 'what HTTP and WebSocket clients have to show', {
+        environment: 'KASKA_HTTP_TOKEN',
+        read: readText,
+      }),
+    )
+    .addOption(
+      new Setting(
+        '--http-host <name>',
+        'a name that browsers may call this broker by; repeatable',
+        {
+          environment: 'KASKA_HTTP_HOST',
+          read: readText,
+          isList: true,
+        },
+      ),
+    )
+    .addOption(
+      new Setting('--no-http', 'neither HTTP nor WebSocket on the port', {
+        environment: 'KASKA_NO_HTTP',
+        read: readBoolean,
+      }),
+    )
+    .addOption(
       new Setting('--data <directory>', 'where the messages are kept', {
         environment: 'KASKA_DATA',
         read: readText,
@@ -156,7 +179,7 @@ Examples:
   kaska
   kaska --port 0 --memory
   kaska serve --data /var/lib/kaska --topic orders:3 --topic billing
-  kaska serve --host 0.0.0.0 --sync os
+  kaska serve --host 0.0.0.0 --http-token "$TOKEN" --sync os
   kaska serve --config num.partitions=3 --config log.retention.hours=24
   KASKA_PORT=9093 kaska`,
     )

@@ -120,7 +120,7 @@ export function applySettings(
 }
 
 function readText(option: Setting, text: string, what: string): unknown {
-  if (!option.isList) return option.read(text, what)
+  if (!option.isList) return keptOf(option, option.read(text, what))
   const parts = text.split(',').map((part) => part.trim())
   return parts.filter((part) => part !== '').map((part) => option.read(part, what))
 }
@@ -130,7 +130,12 @@ function readJson(option: Setting, value: unknown, what: string): unknown {
     return value.map((entry) => option.read(scalar(entry, what), what))
   }
   const read = option.read(scalar(value, what), what)
-  return option.isList ? [read] : read
+  return option.isList ? [read] : keptOf(option, read)
+}
+
+/** What is kept for `--no-x` is whether there is an x. */
+function keptOf(option: Setting, value: unknown): unknown {
+  return option.negate ? value !== true : value
 }
 
 function scalar(value: unknown, what: string): string {

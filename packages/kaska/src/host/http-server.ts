@@ -13,6 +13,7 @@ import { TLSSocket } from 'node:tls'
 import { getRequestListener } from '@hono/node-server'
 import type { Receiver, Transport } from '@kaska/protocol'
 import { WebSocketServer } from 'ws'
+import { isHttp } from './http-byte.ts'
 import type { SocketProtocol } from './listener.ts'
 import { formatAddress, plainAddress } from './socket-transport.ts'
 import { WebSocketTransport } from './web-socket-transport.ts'
@@ -60,11 +61,6 @@ export interface HttpServer extends SocketProtocol {
 const subprotocol = 'kaska'
 /** How long `close` waits for answers under way. */
 const closeMs = 2000
-
-/** A connection that begins with a capital letter: a method. `K` is the native protocol's. */
-export function isHttp(firstByte: number): boolean {
-  return firstByte >= 0x41 && firstByte <= 0x5a && firstByte !== 0x4b
-}
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { headMs, requestMs, idleMs, messageBytesMax } = { ...httpLimits, ...options.limits }

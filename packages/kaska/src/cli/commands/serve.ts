@@ -4,7 +4,9 @@ import type { Command } from 'commander'
 import { createBroker } from '../../broker.ts'
 import { readBrokerConfig } from '../../config/broker-config.ts'
 import { isInContainer } from '../../host/container.ts'
+import { isLoopback } from '../../host/socket-transport.ts'
 import type { Terminal } from '../../host/terminal.ts'
+import type { HttpOptions } from '../../listen-http.ts'
 import { CommandError, oneLine, UsageError } from '../failure.ts'
 import type { TopicSpec } from '../values.ts'
 
@@ -15,6 +17,9 @@ interface ServeOptions {
   readonly tlsCert?: string
   readonly tlsKey?: string
   readonly plaintext?: boolean
+  readonly http?: boolean
+  readonly httpToken?: string
+  readonly httpHost?: readonly string[]
   readonly data: string
   readonly memory?: boolean
   readonly sync: 'always' | 'os'
@@ -35,6 +40,7 @@ export async function serve(command: Command, terminal: Terminal, version: strin
   const isInMemory = keepsInMemory(command, options)
   const config = readConfig(options.config ?? [])
   const tls = await readTls(options, terminal)
+  const http = httpOptions(options)
   // Asked for before the start: a signal that comes meanwhile waits for it, and then stops it cleanly.
   const stop = terminal.stopSignal()
   const broker = await createBroker({
@@ -53,6 +59,7 @@ export async function serve(command: Command, terminal: Terminal, version: strin
       ...(advertise === undefined ? {} : { advertise }),
       ...(tls === undefined ? {} : { tls }),
       ...(plaintext === undefined ? {} : { plaintext }),
+      http,
     })
     const place = isInMemory ? 'data in memory' : `data ${options.data}, sync ${options.sync}`
     const ms = Math.round(terminal.uptimeMs)
@@ -65,6 +72,18 @@ export async function serve(command: Command, terminal: Terminal, version: strin
   } finally {
     await broker.close()
   }
+}
+
+/** Whoever reaches the port could read and write everything from a script: that has to be meant. */
+function httpOptions({ host, http, httpToken, httpHost }: ServeOptions): HttpOptions | false {
+  if (http === false) return false
+  if (httpToken === undefined && !isLoopback(host) && host !== 'localhost') {
+    throw new UsageError(
+      `--host ${host} opens HTTP to other machines`,
+      'give a token with --http-token, or go without with --no-http',
+    )
+  }
+  return { hosts: httpHost ?? [], ...(httpToken === undefined ? {} : { token: httpToken }) }
 }
 
 /** What stands in the files that the options name. */

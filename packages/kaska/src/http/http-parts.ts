@@ -1,0 +1,48 @@
+/** What the paths of the HTTP interface have in common. */
+import type { Client } from '@kaska/client'
+import type { Codecs, Engine, RequestContext } from '@kaska/protocol'
+import type { Hono } from 'hono/tiny'
+import type { ByteBudget } from '../transport/byte-budget.ts'
+import type { AccessPolicy } from './access.ts'
+
+export interface HttpParts {
+  readonly engine: Engine
+  /** For requests that send or commit: shared by all of them. */
+  readonly client: Client
+  /** A client of its own, for who follows topics; to be closed. */
+  connect(): Promise<Client>
+  readonly codecs: Codecs
+  readonly budget: ByteBudget
+  readonly identity: { readonly software: string; readonly clusterId: string }
+  readonly access: AccessPolicy
+  /** What /metrics shows, in the format of Prometheus. */
+  metrics(): string
+  /** Does the broker take requests? */
+  isReady(): boolean
+  readonly report: (line: string) => void
+}
+
+export interface HttpPeer {
+  readonly address: string
+  readonly isTls: boolean
+}
+
+/** What a handler finds beside its request. */
+export interface HttpEnvironment {
+  readonly Bindings: { readonly peer: HttpPeer }
+}
+
+export type HttpApp = Hono<HttpEnvironment>
+
+/** Who asks, as an engine wants to know it; the signal ends with the request. */
+export function contextOf(context: {
+  readonly env: HttpEnvironment['Bindings']
+  readonly req: { readonly raw: Request; header(name: string): string | undefined }
+}): RequestContext {
+  return {
+    principal: null,
+    clientId: context.req.header('user-agent')?.slice(0, 256) ?? '',
+    address: context.env.peer.address,
+    signal: context.req.raw.signal,
+  }
+}

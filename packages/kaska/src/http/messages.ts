@@ -1,0 +1,201 @@
+/** /api/v1/topics/TOPIC/messages: send one or many, read a range; .../partitions/N/messages/OFFSET: one. */
+import type { MessageFields, SendResult } from '@kaska/client'
+import {
+  InvalidArgumentError,
+  OffsetOutOfRangeError,
+  type RequestContext,
+  type TopicInfo,
+  type TopicName,
+  UnknownTopicError,
+} from '@kaska/protocol'
+import {
+  type JsonMessage,
+  messageFromJson,
+  messageFromValue,
+  messageToJson,
+  type StoredMessage,
+} from '../json/message-json.ts'
+import { jsonOf, withBody } from './body.ts'
+import { contextOf, type HttpApp, type HttpParts } from './http-parts.ts'
+import { integerParameter, integerQuery, timestampOf, topicParameter } from './parameters.ts'
+import { readRange } from './read-range.ts'
+
+const limitDefault = 100
+const limitMax = 10_000
+const waitMsMax = 60_000
+/** About how much of messages one answer brings. */
+const answerBytesMax = 8 * 1024 * 1024
+const newline = 0x0a
+
+const linesType = 'application/x-ndjson'
+const rawType = 'application/octet-stream'
+
+export function messagePaths(app: HttpApp, parts: HttpParts): void {
+  const { engine, client, budget } = parts
+
+  app.post('/api/v1/topics/:topic/messages', async (context) => {
+    const { text: topic } = topicParameter(context.req)
+    const type = mediaType(context.req.header('content-type'))
+    return await withBody(context.req.raw, budget, async (body) => {
+      const { signal } = context.req.raw
+      if (type === linesType) {
+        const messages = linesOf(body).map((line, index) =>
+          fieldsOf(messageFromJson(line, `line ${index + 1}`), topic),
+        )
+        return context.json(await sendAll(messages), 201)
+      }
+      if (type !== 'application/json') {
+        return context.json(
+          await client.send(topic, rawMessage(body, context.req), { signal }),
+          201,
+        )
+      }
+      const given = jsonOf(body)
+      const many = (given as { messages?: unknown } | null)?.messages
+      if (!Array.isArray(many)) {
+        const message = fieldsOf(messageFromValue(given, 'the message'), topic)
+        return context.json(await client.send(topic, message, { signal }), 201)
+      }
+      const messages = many.map((each, index) =>
+        fieldsOf(messageFromValue(each, `message ${index}`), topic),
+      )
+      return context.json(await sendAll(messages), 201)
+
+      async function sendAll(all: MessageFields[]): Promise<{ messages: SendResult[] }> {
+        return { messages: await client.sendBatch(topic, all, { signal }) }
+      }
+    })
+  })
+
+  app.get('/api/v1/topics/:topic/messages', async (context) => {
+    const { req } = context
+    const asking = contextOf(context)
+    const topic = await resolve(topicParameter(req), asking)
+    const partition = integerQuery(req, 'partition', { min: 0, max: topic.partitions - 1 }, 0)
+    const limit = integerQuery(req, 'limit', { min: 1, max: limitMax }, limitDefault)
+    const waitMs = integerQuery(req, 'waitMs', { min: 0, max: waitMsMax }, 0)
+    const offset = await startOf(topic, partition, (name) => req.query(name), asking)
+    const range = { topic, partition, offset, limit, waitMs, bytesMax: answerBytesMax }
+    const { messages, nextOffset } = await readRange(range, parts, asking)
+    const lines = messages.map(messageToJson)
+    if (mediaType(req.header('accept')) === linesType) {
+      const text = lines.map((line) => `${line}\n`).join('')
+      return context.body(text, 200, { 'content-type': linesType })
+    }
+    const bounds = JSON.stringify(await engine.offsets(topic.id, partition, asking)).slice(1, -1)
+    const text = `{"messages":[${lines.join(',')}],"nextOffset":${nextOffset},${bounds}}\n`
+    return context.body(text, 200, { 'content-type': 'application/json' })
+  })
+
+  app.get('/api/v1/topics/:topic/partitions/:partition/messages/:offset', async (context) => {
+    const { req } = context
+    const asking = contextOf(context)
+    const topic = await resolve(topicParameter(req), asking)
+    const partition = integerParameter(req, 'partition')
+    const offset = integerParameter(req, 'offset')
+    const range = { topic, partition, offset, limit: 1, waitMs: 0, bytesMax: 1 }
+    const { messages } = await readRange(range, parts, asking)
+    const [message] = messages
+    if (message === undefined || message.offset !== offset) {
+      const bounds = await engine.offsets(topic.id, partition, asking)
+      throw new OffsetOutOfRangeError(`there is no message at offset ${offset}`, bounds)
+    }
+    if (mediaType(req.header('accept')) === rawType) return rawAnswer(message)
+    return context.body(`${messageToJson(message)}\n`, 200, { 'content-type': 'application/json' })
+  })
+
+  async function resolve(name: TopicName, asking: RequestContext): Promise<TopicInfo> {
+    const [topic] = await engine.resolve([name], asking)
+    if (topic === undefined) throw new UnknownTopicError(`there is no topic '${name.text}'`)
+    return topic
+  }
+
+  /** `offset` (a number, `start`, `end`), `last` (so many before the end) or `at` (a time). */
+  async function startOf(
+    topic: TopicInfo,
+    partition: number,
+    query: (name: string) => string | undefined,
+    asking: RequestContext,
+  ): Promise<number> {
+    const given = ['offset', 'last', 'at'].filter((name) => query(name) !== undefined)
+    if (given.length > 1) {
+      throw new InvalidArgumentError('offset, last and at exclude each other')
+    }
+    const { startOffset, endOffset } = await engine.offsets(topic.id, partition, asking)
+    const at = query('at')
+    if (at !== undefined) {
+      return (
+        (await engine.offsetAt(topic.id, partition, timestampOf(at, 'at'), asking)) ?? endOffset
+      )
+    }
+    const bounds = { min: 0, max: Number.MAX_SAFE_INTEGER }
+    const last = integerQuery({ query, param: query }, 'last', bounds, undefined)
+    if (last !== undefined) return Math.max(startOffset, endOffset - last)
+    const offset = query('offset') ?? 'start'
+    if (offset === 'start') return startOffset
+    if (offset === 'end') return endOffset
+    return integerQuery({ query, param: query }, 'offset', bounds, startOffset)
+  }
+}
+
+/** A message whose value is the body as it came; all else stands in the query. */
+function rawMessage(
+  body: Uint8Array,
+  req: { query(name: string): string | undefined; queries(name: string): string[] | undefined },
+): MessageFields {
+  const { query } = { query: (name: string) => req.query(name) }
+  const timestamp = query('timestamp')
+  const headers = (req.queries('header') ?? []).map((pair): [string, string] => {
+    const colon = pair.indexOf(':')
+    if (colon < 0) throw new InvalidArgumentError(`a header is name:value, not '${pair}'`)
+    return [pair.slice(0, colon), pair.slice(colon + 1)]
+  })
+  const partition = integerQuery(
+    { query, param: query },
+    'partition',
+    { min: 0, max: 0x7fffffff },
+    undefined,
+  )
+  return {
+    value: body,
+    key: query('key') ?? null,
+    headers,
+    ...(timestamp === undefined ? {} : { timestamp: timestampOf(timestamp, 'timestamp') }),
+    ...(partition === undefined ? {} : { partition }),
+  }
+}
+
+function fieldsOf({ topic: named, ...message }: JsonMessage, topic: string): MessageFields {
+  if (named !== undefined && named !== topic) {
+    throw new InvalidArgumentError(`a message names the topic '${named}', the path '${topic}'`)
+  }
+  return message
+}
+
+/** The lines that are not empty. */
+function linesOf(body: Uint8Array): Uint8Array[] {
+  const lines: Uint8Array[] = []
+  for (let start = 0; start < body.length; ) {
+    const end = body.indexOf(newline, start)
+    const line = body.subarray(start, end < 0 ? body.length : end)
+    if (line.some((byte) => byte > 0x20)) lines.push(line)
+    if (end < 0) break
+    start = end + 1
+  }
+  return lines
+}
+
+function rawAnswer(message: StoredMessage): Response {
+  const headers: Record<string, string> = {
+    'content-type': rawType,
+    // Whatever it looks like, it is saved and not shown.
+    'content-disposition': 'attachment',
+    'kaska-timestamp': String(message.timestamp),
+  }
+  if (message.value === null) return new Response(null, { status: 204, headers })
+  return new Response(message.value as Uint8Array<ArrayBuffer>, { headers })
+}
+
+function mediaType(field: string | undefined): string {
+  return field?.split(';')[0]?.trim().toLowerCase() ?? ''
+}

@@ -1,0 +1,55 @@
+/**
+ * Errors as HTTP says them: a status, and problem details (RFC 9457) with the error's own code in `code`.
+ */
+import { KaskaError, OffsetOutOfRangeError } from '@kaska/protocol'
+
+const statusByCode: ReadonlyMap<string, number> = new Map([
+  ['UNKNOWN_TOPIC', 404],
+  ['UNKNOWN_PARTITION', 404],
+  ['TOPIC_EXISTS', 409],
+  ['GROUP_ACTIVE', 409],
+  ['INVALID_TOPIC', 400],
+  ['INVALID_ARGUMENT', 400],
+  ['INVALID_MESSAGE', 400],
+  ['PROTOCOL', 400],
+  ['NOT_AUTHORIZED', 403],
+  ['MESSAGE_TOO_LARGE', 413],
+  ['OFFSET_OUT_OF_RANGE', 416],
+  ['UNSUPPORTED_OPERATION', 501],
+  ['OVERLOADED', 503],
+  ['PARTITION_OFFLINE', 503],
+  ['CLOSED', 503],
+  ['DELIVERY_TIMEOUT', 504],
+  ['DISK_FULL', 507],
+])
+
+export interface Problem {
+  readonly status: number
+  readonly title: string
+  readonly detail?: string
+  /** Further members: RFC 9457, 3.2. */
+  readonly [member: string]: unknown
+}
+
+export function problemResponse({ status, title, ...rest }: Problem): Response {
+  const headers: Record<string, string> = { 'content-type': 'application/problem+json' }
+  if (status === 401) headers['www-authenticate'] = 'Bearer realm="kaska"'
+  if (status === 503) headers['retry-after'] = '1'
+  return new Response(`${JSON.stringify({ type: 'about:blank', title, status, ...rest })}\n`, {
+    status,
+    headers,
+  })
+}
+
+/** What an error that a request met is answered with; undefined: a mistake of ours. */
+export function problemOf(error: unknown): Problem | undefined {
+  if (!(error instanceof KaskaError)) return undefined
+  const { code, message, retriable } = error
+  const status = statusByCode.get(code)
+  if (status === undefined) return undefined
+  const bounds =
+    error instanceof OffsetOutOfRangeError
+      ? { startOffset: error.startOffset, endOffset: error.endOffset }
+      : {}
+  return { status, title: error.name, detail: message, code, retriable, ...bounds }
+}

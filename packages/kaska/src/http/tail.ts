@@ -1,0 +1,86 @@
+/**
+ * /api/v1/topics/TOPIC/tail: messages as they come, as Server-Sent Events. An event's id is the positions
+ * behind it, `0:17,1:4`: a browser that connects again sends it, and goes on there without a gap.
+ */
+import { InvalidArgumentError, UnknownTopicError } from '@kaska/protocol'
+import { messageToJson } from '../json/message-json.ts'
+import { contextOf, type HttpApp, type HttpParts } from './http-parts.ts'
+import { topicParameter } from './parameters.ts'
+import { problemOf } from './problem.ts'
+
+/** A comment is sent after so long without a message, so that whoever is between does not give up. */
+const silenceMs = 15_000
+/** An event's id names every partition. */
+const partitionsMax = 1000
+
+const encoder = new TextEncoder()
+
+export function tailPaths(app: HttpApp, { engine, connect }: HttpParts): void {
+  app.get('/api/v1/topics/:topic/tail', async (context) => {
+    const { req } = context
+    const name = topicParameter(req)
+    const [topic] = await engine.resolve([name], contextOf(context))
+    if (topic === undefined) throw new UnknownTopicError(`there is no topic '${name.text}'`)
+    if (topic.partitions > partitionsMax) {
+      throw new InvalidArgumentError(`a topic of more than ${partitionsMax} partitions has no tail`)
+    }
+    const from = req.query('from') ?? 'end'
+    if (from !== 'start' && from !== 'end') {
+      throw new InvalidArgumentError(`from is start or end, not '${from}'`)
+    }
+    const resumed = positionsOf(req.header('last-event-id'))
+    const client = await connect()
+    const positions = new Map<number, number>()
+    try {
+      await client.subscribe([topic.name])
+      for (let partition = 0; partition < topic.partitions; partition++) {
+        const start = from === 'start' ? await client.startOffset(topic.name, partition) : undefined
+        const wanted = resumed.get(partition) ?? start
+        if (wanted !== undefined) client.seek(topic.name, wanted, partition)
+        positions.set(partition, client.position(topic.name, partition))
+      }
+    } catch (error) {
+      await client.close()
+      throw error
+    }
+    const { signal } = req.raw
+    const next = async (controller: ReadableStreamDefaultController<Uint8Array>) => {
+      try {
+        const message = await client.poll({ timeoutMs: silenceMs, signal })
+        if (message === undefined) {
+          controller.enqueue(encoder.encode(': nothing new\n\n'))
+          return
+        }
+        positions.set(message.partition, message.offset + 1)
+        const id = Array.from(positions, ([partition, offset]) => `${partition}:${offset}`)
+        controller.enqueue(
+          encoder.encode(`id: ${id.join(',')}\ndata: ${messageToJson(message)}\n\n`),
+        )
+      } catch (error) {
+        await client.close()
+        const problem = signal.aborted ? undefined : problemOf(error)
+        if (problem !== undefined) {
+          controller.enqueue(encoder.encode(`event: problem\ndata: ${JSON.stringify(problem)}\n\n`))
+        }
+        // The other side opens it again, and goes on where it was.
+        controller.close()
+      }
+    }
+    const stream = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(encoder.encode(': begins\n\n')),
+      pull: next,
+      cancel: () => client.close(),
+    })
+    return new Response(stream, { headers: { 'content-type': 'text/event-stream' } })
+  })
+}
+
+function positionsOf(text: string | undefined): Map<number, number> {
+  const positions = new Map<number, number>()
+  for (const pair of text === undefined || text === '' ? [] : text.split(',')) {
+    const match = /^(\d{1,9}):(\d{1,16})$/.exec(pair)
+    if (match === null) throw new InvalidArgumentError(`'${text}' is no event's id of ours`)
+    positions.set(Number(match[1]), Number(match[2]))
+  }
+  return positions
+}

@@ -1,0 +1,179 @@
+/**
+ * One port of a broker: the protocols of its connections, joined with its parts. Loaded when it is first asked
+ * to listen; HTTP, and what TLS needs, when they are needed.
+ */
+import { type Engine, InvalidArgumentError } from '@kaska/protocol'
+import type { BrokerParts } from './broker.ts'
+import { isHttp } from './host/http-byte.ts'
+import { listen, overSockets } from './host/listener.ts'
+import { type Loaded, onDemand } from './host/on-demand.ts'
+import { isLoopback } from './host/socket-transport.ts'
+import type { TlsIdentity, TlsPort, TlsPortOptions } from './host/tls-port.ts'
+import type { Metric } from './http/metrics.ts'
+import { createKafkaProtocol } from './kafka/kafka-protocol.ts'
+import { limitReport } from './limited-report.ts'
+import type { HttpOptions } from './listen-http.ts'
+import { createNativeProtocol, type NativeProtocol } from './native/native-protocol.ts'
+
+export interface ListenOptions {
+  /** 127.0.0.1 unless said. */
+  readonly host?: string
+  /** 9092 unless said; 0 takes a free one. */
+  readonly port?: number
+  /** The address that Kafka clients are told; the one that they came to unless said. */
+  readonly advertise?: { readonly host: string; readonly port: number }
+  /**
+   * A certificate and its key, as PEM: the port takes TLS too, and from other machines nothing else.
+   * Behind the certificate may follow those that sign it.
+   */
+  readonly tls?: { readonly cert: string | Uint8Array; readonly key: string | Uint8Array }
+  /** With `tls`: may connections from other machines be plain all the same? */
+  readonly plaintext?: boolean
+  /**
+   * HTTP and WebSocket on the same port: false is without. At an address other than a loopback one it has
+   * to be said, with a token: whoever reaches the port could else read and write everything from a script.
+   */
+  readonly http?: HttpOptions | false
+}
+
+/** Where a broker listens. */
+export interface Listening {
+  readonly host: string
+  readonly port: number
+  /** `kaska://127.0.0.1:9092`, or `kaskas://...` where TLS is taken. */
+  readonly url: string
+  /** Takes no more connections, and ends those that it has. */
+  close(): Promise<void>
+}
+
+/** A broker, for its ports. */
+export interface ListeningParts extends BrokerParts {
+  readonly broker: { inProcess(): Engine }
+  readonly software: string
+  readonly clusterId: string
+  /** Does the broker take requests? */
+  isReady(): boolean
+}
+
+const portDefault = 9092
+
+/** Rejects as `Broker.listen`. */
+export async function openListener(
+  options: ListenOptions,
+  parts: ListeningParts,
+): Promise<Listening> {
+  const { host = '127.0.0.1', port = portDefault, tls: tlsIdentity, plaintext = false } = options
+  const { config, engine, offsets, groups, budget, clock, crc32c, directory } = parts
+  const report = limitReport(parts.report, clock)
+  const { software, clusterId } = parts
+  const identity = { software, clusterId }
+  const native = createNativeProtocol({ engine, clock, budget, identity, report })
+  const kafka = createKafkaProtocol({
+    store: engine,
+    offsets,
+    groups,
+    clock,
+    crc32c,
+    budget,
+    config,
+    identity: { clusterId, nodeId: directory.nodeId, leaderEpoch: directory.shared.leaderEpoch },
+    advertise: options.advertise,
+    report,
+  })
+  const httpOptions = checkHttp(host, options.http)
+  const metrics = (): Metric[] => [
+    ...brokerMetrics(parts),
+    connectionMetric({ native: native.counters.connections, kafka: kafka.connections }),
+  ]
+  const http = httpOptions && httpOnDemand(httpOptions, native, { ...parts, metrics, report })
+  const listener = await listen({
+    host,
+    port,
+    protocols: [overSockets(native), overSockets(kafka), ...(http ? [http] : [])],
+    clock,
+    report,
+    tls: tlsIdentity && (await openTls(tlsIdentity, { clock, report })),
+    allowsPlain: plaintext,
+  })
+  return {
+    host: listener.host,
+    port: listener.port,
+    url: urlOf(listener, tlsIdentity !== undefined),
+    close: async () => {
+      const closing = http ? http.close() : undefined
+      await Promise.all([listener.close(), native.close(), kafka.close(), closing])
+    },
+  }
+}
+
+/** Throws InvalidArgumentError where HTTP would be open to a network. */
+function checkHttp(host: string, http: HttpOptions | false | undefined): HttpOptions | undefined {
+  if (http === false) return undefined
+  if (http?.token === '') throw new InvalidArgumentError('the token for HTTP is empty')
+  if (isLoopback(host) || host === 'localhost' || http?.token !== undefined) return http ?? {}
+  throw new InvalidArgumentError(
+    `at ${host} other machines could read and write everything over HTTP; give http.token, or http: false`,
+  )
+}
+
+function httpOnDemand(
+  options: HttpOptions,
+  native: NativeProtocol,
+  parts: ListeningParts & { metrics(): Metric[] },
+): Loaded {
+  const { broker, engine, codecs, budget, software, clusterId, report } = parts
+  const load = async (): Promise<Loaded> => {
+    const { openHttp } = await import('./listen-http.ts')
+    return await openHttp({
+      broker,
+      engine,
+      codecs,
+      budget,
+      identity: { software, clusterId },
+      options,
+      accept: (transport) => native.accept(transport),
+      metrics: () => parts.metrics(),
+      isReady: () => parts.isReady(),
+      report,
+    })
+  }
+  return onDemand({ name: 'http', matches: isHttp, load, report })
+}
+
+function brokerMetrics({ engine, budget }: ListeningParts): Metric[] {
+  return [
+    {
+      name: 'kaska_open_partitions',
+      type: 'gauge',
+      help: 'Partitions whose logs are open.',
+      samples: [{ value: engine.openPartitions }],
+    },
+    {
+      name: 'kaska_memory_budget_bytes',
+      type: 'gauge',
+      help: 'The byte budget, and how much of it is in use.',
+      samples: [
+        { labels: { of: 'total' }, value: budget.total },
+        { labels: { of: 'used' }, value: budget.used },
+      ],
+    },
+  ]
+}
+
+function connectionMetric(counts: Readonly<Record<string, number>>): Metric {
+  return {
+    name: 'kaska_connections',
+    type: 'gauge',
+    help: 'Connections that are open, by protocol.',
+    samples: Object.entries(counts).map(([protocol, value]) => ({ labels: { protocol }, value })),
+  }
+}
+
+async function openTls(identity: TlsIdentity, options: TlsPortOptions): Promise<TlsPort> {
+  const { createTlsPort } = await import('./host/tls-port.ts')
+  return createTlsPort(identity, options)
+}
+
+function urlOf({ host, port }: { host: string; port: number }, isSecure: boolean): string {
+  return `${isSecure ? 'kaskas' : 'kaska'}://${host.includes(':') ? `[${host}]` : host}:${port}`
+}

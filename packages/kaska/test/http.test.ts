@@ -1,0 +1,290 @@
+/** HTTP and WebSocket on the broker's port, as a script or a browser meets them. */
+import assert from 'node:assert/strict'
+import { connect as connectSocket } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { connect } from '@kaska/client'
+import { type Broker, createBroker, type ListenOptions } from '../src/broker.ts'
+
+async function start(context: TestContext, options: ListenOptions = {}, reported: string[] = []) {
+  const broker: Broker = await createBroker({
+    memory: true,
+    topics: [{ name: 'orders', partitions: 2 }],
+    report: (line) => reported.push(line),
+  })
+  context.after(() => broker.close())
+  const { port } = await broker.listen({ port: 0, ...options })
+  const url = `http://127.0.0.1:${port}`
+  return { broker, port, url, api: `${url}/api/v1`, reported }
+}
+
+const json = { 'content-type': 'application/json' }
+
+/** Bytes as they are, for what `fetch` would not send. */
+function raw(port: number, text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connectSocket(port, '127.0.0.1', () => socket.end(text))
+    let answer = ''
+    socket.setEncoding('latin1')
+    socket.on('data', (chunk) => {
+      answer += chunk
+    })
+    socket.on('close', () => resolve(answer))
+    socket.on('error', reject)
+  })
+}
+
+test('probes, metrics and what the broker is', async (context) => {
+  const { url, api } = await start(context)
+  assert.equal(await (await fetch(`${url}/healthz`)).text(), 'ok\n')
+  assert.equal((await fetch(`${url}/readyz`)).status, 200)
+  const metrics = await fetch(`${url}/metrics`)
+  assert.match(metrics.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/)
+  assert.match(await metrics.text(), /^kaska_connections\{protocol="native"\} 0$/m)
+  const about = (await (await fetch(`${api}/broker`)).json()) as Record<string, unknown>
+  assert.equal(about['topics'], 1)
+  const missing = await fetch(`${url}/no-such-path`)
+  assert.equal(missing.status, 404)
+  assert.equal(missing.headers.get('content-type'), 'application/problem+json')
+})
+
+test('topics are made, listed, described and deleted', async (context) => {
+  const { api } = await start(context)
+  const body = JSON.stringify({
+    name: 'a/b c',
+    partitions: 3,
+    config: { 'max.message.bytes': 2000 },
+  })
+  const created = await fetch(`${api}/topics`, { method: 'POST', headers: json, body })
+  assert.equal(created.status, 201)
+  assert.equal(created.headers.get('location'), '/api/v1/topics/a%2Fb%20c')
+  const again = await fetch(`${api}/topics`, { method: 'POST', headers: json, body })
+  assert.equal(again.status, 409)
+  assert.equal(((await again.json()) as { code: string }).code, 'TOPIC_EXISTS')
+  const { topics } = (await (await fetch(`${api}/topics`)).json()) as {
+    topics: { name: string }[]
+  }
+  assert.deepEqual(
+    topics.map(({ name }) => name),
+    ['orders', 'a/b c'],
+  )
+  const path = `${api}/topics/a%2Fb%20c`
+  const described = (await (await fetch(path)).json()) as {
+    bounds: unknown[]
+    config: { name: string; value: string }[]
+  }
+  assert.equal(described.bounds.length, 3)
+  const setting = described.config.find(({ name }) => name === 'max.message.bytes')
+  assert.equal(setting?.value, '2000')
+  assert.equal((await fetch(path, { method: 'DELETE' })).status, 204)
+  assert.equal((await fetch(path)).status, 404)
+})
+
+test('messages go in as JSON, as lines and raw, and come out in each way', async (context) => {
+  const { api } = await start(context)
+  const path = `${api}/topics/orders/messages`
+  const one = await fetch(path, {
+    method: 'POST',
+    headers: json,
+    body: JSON.stringify({ key: 'k', value: 'one', headers: [['h', 'x']], partition: 1 }),
+  })
+  assert.equal(one.status, 201)
+  assert.deepEqual(
+    { ...((await one.json()) as object), timestamp: 0 },
+    { partition: 1, offset: 0, timestamp: 0 },
+  )
+  const many = await fetch(path, {
+    method: 'POST',
+    headers: json,
+    body: JSON.stringify({
+      messages: [
+        { value: { base64: '/wA=' }, partition: 1 },
+        { value: null, partition: 1 },
+      ],
+    }),
+  })
+  assert.equal(many.status, 201)
+  const lines = await fetch(path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-ndjson' },
+    body: '{"value":"line 1","partition":1}\n\n{"value":"line 2","partition":1}\n',
+  })
+  assert.equal(lines.status, 201)
+  const bytes = Uint8Array.of(0, 255, 10)
+  const rawSent = await fetch(`${path}?partition=1&key=raw&header=a:b&timestamp=17`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/octet-stream' },
+    body: bytes,
+  })
+  assert.equal(rawSent.status, 201)
+
+  const read = (await (await fetch(`${path}?partition=1&limit=4`)).json()) as {
+    messages: { value: unknown; key: unknown; offset: number }[]
+    nextOffset: number
+    endOffset: number
+  }
+  assert.deepEqual(
+    read.messages.map(({ value }) => value),
+    ['one', { base64: '/wA=' }, null, 'line 1'],
+  )
+  assert.deepEqual([read.nextOffset, read.endOffset], [4, 6])
+  const asLines = await fetch(`${path}?partition=1&last=2`, {
+    headers: { accept: 'application/x-ndjson' },
+  })
+  const last = (await asLines.text()).trimEnd().split('\n')
+  assert.equal(last.length, 2)
+  assert.deepEqual(JSON.parse(last[1] ?? ''), {
+    topic: 'orders',
+    partition: 1,
+    offset: 5,
+    timestamp: 17,
+    key: 'raw',
+    value: { base64: 'AP8K' },
+    headers: [['a', 'b']],
+  })
+  const single = await fetch(`${api}/topics/orders/partitions/1/messages/5`, {
+    headers: { accept: 'application/octet-stream' },
+  })
+  assert.deepEqual(new Uint8Array(await single.arrayBuffer()), bytes)
+  assert.equal(single.headers.get('content-disposition'), 'attachment')
+  const gone = await fetch(`${api}/topics/orders/partitions/1/messages/6`)
+  assert.equal(gone.status, 416)
+  assert.equal(((await gone.json()) as { endOffset: number }).endOffset, 6)
+})
+
+test('what is wrong with a request is said', async (context) => {
+  const { api } = await start(context)
+  const path = `${api}/topics/orders/messages`
+  const post = (body: string) => fetch(path, { method: 'POST', headers: json, body })
+  for (const [answer, status, text] of [
+    [await post('{'), 400, /not JSON/],
+    [await post('{"valu":1}'), 400, /unknown field 'valu'/],
+    [await post('{"value":"x","partition":7}'), 404, /there is no 7/],
+    [await fetch(`${path}?offset=99`), 416, /99/],
+    [await fetch(`${path}?limit=0`), 400, /limit/],
+    [await fetch(`${path}?offset=1&last=2`), 400, /exclude/],
+    [await fetch(`${api}/topics/nothing/messages`), 404, /nothing/],
+    [await fetch(`${api}/topics/nothing/tail`), 404, /nothing/],
+  ] as const) {
+    assert.equal(answer.status, status)
+    assert.match(await answer.text(), text)
+  }
+})
+
+test('a tail sends what comes, and goes on where it broke off', async (context) => {
+  const { api, broker } = await start(context)
+  await using client = await connect(broker)
+  const first = await fetch(`${api}/topics/orders/tail`)
+  assert.equal(first.headers.get('content-type'), 'text/event-stream')
+  const events = eventsOf(first)
+  await client.send('orders', { value: 'a', partition: 0 })
+  const a = await events.next()
+  assert.equal(a.value?.message.value, 'a')
+  await events.return(undefined)
+  await client.send('orders', { value: 'b', partition: 0 })
+  await client.send('orders', { value: 'c', partition: 1 })
+  const resumed = await fetch(`${api}/topics/orders/tail`, {
+    headers: { 'last-event-id': a.value?.id ?? '' },
+  })
+  const seen: unknown[] = []
+  for await (const { message } of eventsOf(resumed)) {
+    seen.push(message.value)
+    if (seen.length === 2) break
+  }
+  assert.deepEqual(seen.sort(), ['b', 'c'])
+})
+
+async function* eventsOf(response: Response) {
+  const decoder = new TextDecoder()
+  let text = ''
+  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+    text += decoder.decode(chunk, { stream: true })
+    for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
+      const event = text.slice(0, end)
+      text = text.slice(end + 2)
+      const match = /^id: (.*)\ndata: (.*)$/.exec(event)
+      if (match === null) continue
+      yield { id: match[1] ?? '', message: JSON.parse(match[2] ?? '') as { value: unknown } }
+    }
+  }
+}
+
+test('offsets are committed, and read, under a name', async (context) => {
+  const { api, broker } = await start(context)
+  await using client = await connect(broker)
+  const path = `${api}/groups/billing/offsets/orders/1`
+  assert.deepEqual(await (await fetch(path)).json(), { offset: null })
+  const body = JSON.stringify({ offset: 4 })
+  assert.equal((await fetch(path, { method: 'PUT', headers: json, body })).status, 200)
+  assert.equal(await client.committed('billing', 'orders', 1), 4)
+  assert.deepEqual(await (await fetch(path)).json(), { offset: 4 })
+})
+
+test('a client of the library works over WebSocket', async (context) => {
+  const { port } = await start(context)
+  await using client = await connect(`ws://127.0.0.1:${port}/ws`)
+  const value = new Uint8Array(3_000_000).fill(7)
+  await client.subscribe(['orders'])
+  await client.send('orders', { value, partition: 1, key: 'k' })
+  const message = await client.poll({ timeoutMs: 10_000 })
+  assert.deepEqual(message?.value, value)
+})
+
+test('a page of another origin, or under a foreign name, is refused, on WebSocket too', async (context) => {
+  const { port, api } = await start(context, { http: { hosts: ['kaska.example'] } })
+  const ask = (head: string, path = '/api/v1/topics') =>
+    raw(port, `GET ${path} HTTP/1.1\r\nConnection: close\r\n${head}\r\n\r\n`)
+  assert.match(await ask(`Host: localhost:${port}`), /^HTTP\/1\.1 200 /)
+  assert.match(await ask(`Host: [::1]:${port}`), /^HTTP\/1\.1 200 /)
+  assert.match(await ask('Host: kaska.example'), /^HTTP\/1\.1 200 /)
+  assert.match(await ask('Host: evil.example'), /^HTTP\/1\.1 421 /)
+  assert.match(await ask('Host: 127.0.0.1.evil.example'), /^HTTP\/1\.1 421 /)
+  const foreign = await fetch(`${api}/topics`, { headers: { origin: 'http://evil.example' } })
+  assert.equal(foreign.status, 403)
+  const upgrade =
+    'Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n' +
+    'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='
+  const host = `Host: 127.0.0.1:${port}`
+  assert.match(
+    await ask(`${host}\r\nOrigin: http://evil.example\r\n${upgrade}`, '/ws'),
+    /^HTTP\/1\.1 403 /,
+  )
+  assert.match(await ask(`Host: evil.example\r\n${upgrade}`, '/ws'), /^HTTP\/1\.1 421 /)
+  assert.match(await ask(`${host}\r\n${upgrade}`, '/elsewhere'), /^HTTP\/1\.1 404 /)
+  assert.match(await ask(`${host}\r\n${upgrade}`, '/ws'), /^HTTP\/1\.1 101 /)
+})
+
+test('a token is asked for everywhere but by probes', async (context) => {
+  const { url, api, port } = await start(context, { http: { token: 's3cret' } })
+  assert.equal((await fetch(`${url}/healthz`)).status, 200)
+  const refused = await fetch(`${api}/topics`)
+  assert.equal(refused.status, 401)
+  assert.match(refused.headers.get('www-authenticate') ?? '', /^Bearer/)
+  const bearer = { authorization: 'Bearer s3cret' }
+  assert.equal((await fetch(`${api}/topics`, { headers: bearer })).status, 200)
+  const signIn = (token: string) =>
+    fetch(`${api}/session`, { method: 'POST', headers: json, body: JSON.stringify({ token }) })
+  assert.equal((await signIn('wrong')).status, 401)
+  const cookie = (await signIn('s3cret')).headers.get('set-cookie') ?? ''
+  assert.match(cookie, /HttpOnly; SameSite=Strict/)
+  const headers = { cookie: cookie.split(';')[0] ?? '' }
+  assert.equal((await fetch(`${api}/topics`, { headers })).status, 200)
+  await assert.rejects(connect(`ws://127.0.0.1:${port}/ws`, { connectTimeoutMs: 2000 }))
+})
+
+test('HTTP is not open to other machines unless that is said', async () => {
+  await using broker = await createBroker({ memory: true })
+  await assert.rejects(broker.listen({ port: 0, host: '0.0.0.0' }), /token/)
+  await broker.listen({ port: 0, host: '0.0.0.0', http: false })
+  await broker.listen({ port: 0, host: '0.0.0.0', http: { token: 'x' } })
+})
+
+test('closing ends the connections that wait, and those that follow', async (context) => {
+  const { api, broker, url } = await start(context)
+  await fetch(`${url}/healthz`)
+  const tail = await fetch(`${api}/topics/orders/tail`)
+  const ended = (async () => {
+    for await (const _ of eventsOf(tail)) assert.fail('nothing was sent')
+  })().catch(() => {})
+  await broker.close()
+  await ended
+})
