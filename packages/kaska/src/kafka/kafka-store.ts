@@ -104,6 +104,16 @@ export interface KafkaStore extends Engine {
     partition: number,
     context: RequestContext,
   ): Promise<OffsetBounds & { readonly firstEpoch: number; readonly lastEpoch: number }>
+  /**
+   * Deletes the messages before `offset`, or all that there are; durable when it resolves, with the first
+   * offset that is left. Rejects with OffsetOutOfRangeError, PartitionOfflineError, DiskFullError.
+   */
+  deleteRecords(
+    topic: TopicId,
+    partition: number,
+    offset: number | undefined,
+    context: RequestContext,
+  ): Promise<number>
   /** The end of the largest epoch that is at most `epoch`; epoch -1 and the start where there is none. */
   epochEnd(
     topic: TopicId,

@@ -408,7 +408,9 @@ export class LocalEngine implements Engine {
     return await this.#partitionOf(topic, partition).use(async (log) => {
       const { startOffset, endOffset, offline, lastEpoch } = log
       if (offline !== undefined && endOffset === 0) throw new PartitionOfflineError(offline)
-      if (startOffset === endOffset) return { startOffset, endOffset, firstEpoch: -1, lastEpoch }
+      if (startOffset === endOffset) {
+        return { startOffset, endOffset, firstEpoch: lastEpoch, lastEpoch }
+      }
       const stored = await log.read(startOffset, 1, context.signal)
       const firstEpoch = stored.batches[0]?.header.partitionLeaderEpoch ?? -1
       stored.release()
