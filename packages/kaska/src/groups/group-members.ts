@@ -71,7 +71,7 @@ export class GroupMembers {
 
   /** Is there a protocol of these that all members have? */
   supports(protocols: readonly GroupProtocol[]): boolean {
-    return protocols.some(({ name }) => this.#protocolCounts.get(name) === this.size)
+    return protocols.some(({ name }) => (this.#protocolCounts.get(name) ?? 0) === this.size)
   }
 
   add(member: GroupMember): void {
