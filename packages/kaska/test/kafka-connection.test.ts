@@ -227,6 +227,11 @@ test('each answer is one write', async () => {
   for (let index = 0; index < 20; index++) await client.ask(produce, 9, produceRequest(['a', 'b']))
   await client.ask(fetch, 12, fetchRequest(0))
   assert.equal(writes, 21)
+  // Answers that become ready together share one: the appends of one turn are written together.
+  const sent = Array.from({ length: 20 }, () => client.send(produce, 9, produceRequest(['a'])))
+  for (const one of sent) await client.answerTo(one)
+  assert(writes < 31, `${writes - 21} writes for 20 answers`)
+  writes = 21
   const { brokers } = await client.ask(metadata, 9, { topics: [] })
   assert.deepEqual([brokers[0].host, brokers[0].port], ['10.1.2.3', 1234])
 })

@@ -81,6 +81,11 @@ export interface MessageBatch {
   /** The records section, compressed as the attributes say. */
   readonly records: Chunks
   readonly recordsLength: number
+  /**
+   * The header under which the batch came, 61 bytes whose CRC was found to match: where the log's own says
+   * the same, the CRC need not be computed again.
+   */
+  readonly received?: Uint8Array | undefined
 }
 
 export interface SendPart {

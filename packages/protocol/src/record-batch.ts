@@ -97,6 +97,14 @@ export function batchCrc(headerBytes: Uint8Array, records: Chunks, crc32c: Crc32
   return crc
 }
 
+/** Do two headers say the same of all that the CRC covers? Then the same records give the same CRC. */
+export function hasSameCrc(headerBytes: Uint8Array, other: Uint8Array): boolean {
+  for (let at = batchCrcStart; at < batchHeaderBytes; at++) {
+    if (headerBytes[at] !== other[at]) return false
+  }
+  return true
+}
+
 /** Puts the CRC into an encoded header. */
 export function setBatchCrc(headerBytes: Uint8Array, crc: number): void {
   headerBytes[17] = crc >>> 24

@@ -125,6 +125,7 @@ function countParts(reader: ChunkReader, version: number): number {
 }
 
 async function allOf(promises: readonly Promise<void>[]): Promise<void> {
+  if (promises.length === 1) return await promises[0]
   await Promise.allSettled(promises)
   await Promise.all(promises)
 }
@@ -206,6 +207,7 @@ function readBatch(
     lastOffsetDelta: header.lastOffsetDelta,
     records: views,
     recordsLength: length - batchHeaderBytes,
+    received: headerBytes,
   }
   const sequence = isSequenced ? baseSequence : -1
   return {

@@ -64,6 +64,8 @@ const decodedBytesPerByte = 24
 /** or for each of its parts, where they can be counted before. */
 const decodedBytesPerPart = 400
 
+const settled = Promise.resolve()
+
 export class KafkaSession implements Receiver {
   readonly #shared: SessionShared
   readonly #transport: Transport
@@ -81,6 +83,8 @@ export class KafkaSession implements Receiver {
   #inFlight = 0
   #writtenBytes = 0
   #isTaking = false
+  /** Are there answers that leave at the end of this turn of promises? */
+  #isAnswering = false
   #isHeldBack = false
   #isPaused = false
   #isEnding = false
@@ -288,16 +292,7 @@ export class KafkaSession implements Receiver {
   #contextFor(header: kafka.RequestHeader, slot: Slot): KafkaContext {
     const clientId = header.clientId ?? ''
     if (clientId !== this.#context.clientId) this.#context = this.#contextOf(clientId)
-    const signalOf = () => this.signal
-    return {
-      broker: this.#shared.broker,
-      request: this.#context,
-      get signal() {
-        return signalOf()
-      },
-      endpoint: this.#endpoint,
-      afterSent: (callback) => slot.afterSent.push(callback),
-    }
+    return new Context(this, slot, this.#shared.broker, this.#context, this.#endpoint)
   }
 
   #contextOf(clientId: string): RequestContext {
@@ -324,7 +319,15 @@ export class KafkaSession implements Receiver {
         return
       }
     }
-    if (this.#isTaking) return
+    if (this.#isTaking || this.#isAnswering) return
+    // One write of the log settles many requests: their answers leave together.
+    this.#isAnswering = true
+    void settled.then(() => this.#answered())
+  }
+
+  #answered(): void {
+    this.#isAnswering = false
+    if (this.#isDone) return
     this.#flush()
     if (this.#isHeldBack) this.#takeFrames()
     if (this.#isEnding && this.#inFlight === 0 && !this.#isDone) this.#finish()
@@ -376,6 +379,7 @@ export class KafkaSession implements Receiver {
   }
 
   #finish(): void {
+    this.#flush()
     this.#isDone = true
     this.#intake.close()
     this.#resume()
@@ -392,6 +396,34 @@ export class KafkaSession implements Receiver {
     if (!this.#isPaused) return
     this.#isPaused = false
     this.#transport.resume()
+  }
+}
+
+/** What a handler is given: one for each request, so its signal is made only where it is asked for. */
+class Context implements KafkaContext {
+  readonly broker: KafkaBroker
+  readonly request: RequestContext
+  readonly endpoint: Endpoint
+  /** A function of its own: handlers take it out of the context. */
+  readonly afterSent: (callback: () => void) => void
+  readonly #session: KafkaSession
+
+  constructor(
+    session: KafkaSession,
+    slot: Slot,
+    broker: KafkaBroker,
+    request: RequestContext,
+    endpoint: Endpoint,
+  ) {
+    this.#session = session
+    this.afterSent = (callback) => slot.afterSent.push(callback)
+    this.broker = broker
+    this.request = request
+    this.endpoint = endpoint
+  }
+
+  get signal(): AbortSignal {
+    return this.#session.signal
   }
 }
 

@@ -22,7 +22,9 @@ import {
   type Chunks,
   type ClosedError,
   DiskFullError,
+  decodeBatchHeader,
   encodeBatchHeader,
+  hasSameCrc,
   logAppendTimeBit,
   MessageTooLargeError,
   PartitionOfflineError,
@@ -330,7 +332,11 @@ export class LogWriter implements SyncedLog {
       recordCount: batch.recordCount,
     }
     const headerBytes = encodeBatchHeader(header)
-    header.crc = batchCrc(headerBytes, batch.records, crc32c)
+    const { received } = batch
+    header.crc =
+      received !== undefined && hasSameCrc(headerBytes, received)
+        ? decodeBatchHeader(received).crc
+        : batchCrc(headerBytes, batch.records, crc32c)
     setBatchCrc(headerBytes, header.crc)
     const isNewer = segment !== before.segment || header.maxTimestamp > before.maxTimestamp
     this.#next = {

@@ -96,6 +96,7 @@ function withMaxTimestamp(batch: MessageBatch, maxTimestamp: number): MessageBat
     throw new InvalidMessageError('a timestamp is larger than 2^53 - 1')
   }
   const { attributes, baseTimestamp, recordCount, lastOffsetDelta, records, recordsLength } = batch
+  const { received } = batch
   return {
     attributes,
     baseTimestamp,
@@ -104,5 +105,6 @@ function withMaxTimestamp(batch: MessageBatch, maxTimestamp: number): MessageBat
     lastOffsetDelta,
     records,
     recordsLength,
+    received,
   }
 }
