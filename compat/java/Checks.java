@@ -146,7 +146,9 @@ final class Checks {
     private static String told(Throwable failure) {
         Throwable cause = unwrapped(failure);
         boolean isOurs = cause instanceof AssertionError;
-        return (isOurs ? cause.getMessage() : cause.toString()) + at(cause.getStackTrace());
+        String where = at(cause.getStackTrace());
+        if (where.isEmpty()) where = at(failure.getStackTrace());
+        return (isOurs ? cause.getMessage() : cause.toString()) + where;
     }
 
     /** The line of ours at which it stands. */

@@ -216,6 +216,12 @@ test('an idempotent producer: repeated batches are not stored again, gaps and ol
   assert.deepEqual(await sendAt(6), [errorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, -1])
   assert.deepEqual(await sendAt(0, 1), [0, 4])
   assert.deepEqual(await sendAt(4), [errorCode.INVALID_PRODUCER_EPOCH, -1])
+  const lost = await send(client, topic, ['c'], {
+    producerId: 7,
+    producerEpoch: 0,
+    baseSequence: 5,
+  })
+  assert.deepEqual([lost.errorCode, lost.logStartOffset], [errorCode.UNKNOWN_PRODUCER_ID, 0])
   const refused = await client.ask(initProducerId, 4, { transactionalId: 'tx' })
   assert.equal(refused.errorCode, errorCode.UNSUPPORTED_VERSION)
 })

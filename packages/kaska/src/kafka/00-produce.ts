@@ -26,6 +26,7 @@ import {
   type TopicId,
   topicIdBytes,
   transactionalBit,
+  UnknownProducerError,
 } from '@kaska/protocol'
 import { handler, type KafkaContext } from './handler.ts'
 import { codeOf } from './kafka-error.ts'
@@ -35,6 +36,7 @@ const { errorCode } = kafka
 
 type PartitionRow = kafka.ProduceResponse['responses'][number]['partitionResponses'][number]
 type Row = Partial<PartitionRow> & { readonly index: number }
+type Stored = SendPartResult & { readonly logStartOffset?: number }
 
 const zstd = 4
 /** Versions below do not know zstd (KIP-110); those from the other on have ids in place of names. */
@@ -70,7 +72,7 @@ export const produce = handler({
       const topic = findTopic(context, { name, id })
       const partitionResponses = partitionData.map(({ index, records }): Row => {
         const row: { -readonly [K in keyof Row]: Row[K] } = { index }
-        const settle = (result: SendPartResult | Refused): void => {
+        const settle = (result: Stored | Refused): void => {
           fill(row, result)
           if (row.errorCode !== undefined) failure ??= `${name}-${index}: error ${row.errorCode}`
         }
@@ -136,7 +138,7 @@ function append(
   request: kafka.ProduceRequest,
   part: { topic: TopicId | undefined; index: number; records: Chunks | null },
   version: number,
-): Promise<SendPartResult> | Refused {
+): Promise<Stored> | Refused {
   const { acks, transactionalId } = request
   if (acks < acksAll || acks > 1) {
     return new Refused(errorCode.INVALID_REQUIRED_ACKS, `acks are ${acks}`)
@@ -153,9 +155,22 @@ function append(
   }
   const send = readBatch(context, { ...part, topic: part.topic }, version)
   if (send instanceof Refused) return send
-  return context.broker.store.send(send, context.request).then(([result]) => {
-    return result as SendPartResult
-  })
+  return stored(context, send, { topic: part.topic, index: part.index })
+}
+
+/**
+ * The answer to a producer that is not known needs the log's start: by that its client sees that it may
+ * begin a new epoch at sequence 0. Without it the Java client sends the same again until its time is up.
+ */
+async function stored(
+  { broker, request: asker }: KafkaContext,
+  send: SendRequest,
+  { topic, index }: { topic: TopicId; index: number },
+): Promise<Stored> {
+  const [result] = (await broker.store.send(send, asker)) as readonly [SendPartResult]
+  if (!(result.error instanceof UnknownProducerError)) return result
+  const bounds = await broker.store.epochBounds(topic, index, asker).catch(() => undefined)
+  return { ...result, logStartOffset: bounds?.startOffset ?? -1 }
 }
 
 /** Takes a batch apart: its header, checked, and its records as they came. */
@@ -216,7 +231,7 @@ function readBatch(
   }
 }
 
-function fill(row: { -readonly [K in keyof Row]: Row[K] }, result: SendPartResult | Refused): void {
+function fill(row: { -readonly [K in keyof Row]: Row[K] }, result: Stored | Refused): void {
   if (result instanceof Refused) {
     row.errorCode = result.code
     row.errorMessage = result.reason
@@ -227,6 +242,7 @@ function fill(row: { -readonly [K in keyof Row]: Row[K] }, result: SendPartResul
     row.errorCode = codeOf(result.error)
     row.errorMessage = result.error.message
     row.baseOffset = -1
+    row.logStartOffset = result.logStartOffset ?? -1
     return
   }
   row.baseOffset = result.baseOffset
