@@ -546,3 +546,27 @@ test('when nobody waits any more, the request that waits at the broker is called
     [true, true],
   )
 })
+
+test('partitions that a topic is given later are read from their start', async () => {
+  const model = await subscribed({ a: 1, b: 1 })
+  const { client, engine } = model
+  engine.grow('a', 3)
+  engine.append('a', 2, batchOf(['new']))
+  assert.throws(() => client.position('a', 2), NotSubscribedError)
+  const message = await model.run(client.poll({ timeoutMs: 100_000 }))
+  assert.deepEqual([textOf(message), message?.partition], ['new', 2])
+  assert.deepEqual([client.position('a', 1), client.position('a', 2)], [0, 1])
+  // Once it is known it is asked for like the others.
+  engine.append('a', 1, batchOf(['1']))
+  assert.equal(textOf(await model.run(client.poll({ timeoutMs: 0 }))), '1')
+})
+
+test('a topic that has the name of a deleted one is not what was subscribed to', async () => {
+  const model = await subscribed({ a: 1, b: 1 })
+  const { client, engine } = model
+  await client.deleteTopic('a')
+  await client.createTopic('a', { partitions: 2 })
+  engine.append('a', 1, batchOf(['other']))
+  await assert.rejects(model.run(client.poll({ timeoutMs: 100_000 })), UnknownTopicError)
+  assert.equal(await model.run(client.poll({ timeoutMs: 100_000 })), undefined)
+})

@@ -10,6 +10,9 @@
  * Polls that are called while others wait are served in the order of the calls. While a reader of
  * `messages()` is there, the next request is under way before the buffers are empty: whenever they
  * hold less than half of `readAheadBytes`.
+ *
+ * A topic may be given more partitions: now and then it is looked how many there are, and those that are
+ * new are read from their start, for all of their messages came after the subscription.
  */
 import {
   type Clock,
@@ -26,6 +29,8 @@ import {
   type RequestContext,
   type Timer,
   type TopicId,
+  type TopicInfo,
+  topicNameOf,
   UnknownTopicError,
 } from '@kaska/protocol'
 import { sleep } from './abort.ts'
@@ -67,6 +72,8 @@ interface Waiter {
 
 /** The longest wait of one request: an idle connection shows a sign of life so often. */
 const waitMsMax = 30_000
+/** How often is looked how many partitions the topics have. */
+const lookMs = 30_000
 const retryPauseMs = 20
 const pauseMsMax = 1000
 
@@ -86,11 +93,14 @@ export class Subscription {
   #isHolding = false
   /** Until when the request that is under way waits at the broker. */
   #fetchDeadline = 0
+  /** When it was last known how many partitions there are. */
+  #lookedAt: number
   #wake = new AbortController()
   #endError: Error | undefined
 
   constructor(topics: readonly SubscribedTopic[], options: SubscriptionOptions) {
     this.#options = options
+    this.#lookedAt = options.clock.monotonic()
     for (const { name, id, positions } of topics) {
       const partitions = positions.map(
         (position, partition) => new PartitionBuffer(name, id, partition, position),
@@ -336,10 +346,33 @@ export class Subscription {
       // The views are the message's owner's from here on, and go with it.
       result.release()
       this.#serve()
+      if (clock.monotonic() - this.#lookedAt >= lookMs) await this.#look()
       // The answer was that there is nothing at the old place: the new one is worth a look.
       if (hasMoved) continue
       const now = clock.monotonic()
       this.#serveNothing(isEmpty ? Math.max(now, asked.deadline) : now)
+    }
+  }
+
+  /** Looks how many partitions the topics have by now. */
+  async #look(): Promise<void> {
+    const { engine, context, clock } = this.#options
+    const names = Array.from(this.#topics.keys(), topicNameOf)
+    // The reader hears of what fails by the next poll.
+    const found = await engine.resolve(names, context).catch(() => undefined)
+    if (found === undefined) return
+    this.#lookedAt = clock.monotonic()
+    for (const info of found) if (info !== undefined) this.#grow(info)
+  }
+
+  #grow({ name, id, partitions }: TopicInfo): void {
+    const known = this.#topics.get(name)
+    // Another one has its name by now: the next poll tells.
+    if (known === undefined || this.#names.get(id) !== name) return
+    while (known.length < partitions) {
+      const added = new PartitionBuffer(name, id, known.length, 0)
+      known.push(added)
+      this.#order.add(added)
     }
   }
 

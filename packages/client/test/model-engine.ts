@@ -57,6 +57,7 @@ export interface ModelPartition {
 }
 
 export interface ModelTopic extends TopicInfo {
+  partitions: number
   readonly logs: ModelPartition[]
 }
 
@@ -119,6 +120,13 @@ export class ModelEngine implements Engine {
     while ((log.batches.at(-1)?.baseOffset ?? -1) >= endOffset) log.batches.pop()
     log.endOffset = endOffset
     log.epoch++
+  }
+
+  /** Gives a topic more partitions. */
+  grow(name: string, partitions: number): void {
+    const topic = this.topics.get(name) as ModelTopic
+    while (topic.logs.length < partitions) topic.logs.push(createLog())
+    topic.partitions = partitions
   }
 
   /** Appends as another producer would. */
