@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { BrokerProcess, createDirectory, freePorts } from './broker-process.ts'
 import { cacheDirectory, mavenJar, SkippedError } from './maven.ts'
-import { answersMetadata } from './metadata-request.ts'
+import { answersMetadata } from './raw-requests.ts'
 
 export const kafkaVersion = '4.3.1'
 const artifacts = ['kafka_2.13', 'kafka-tools']

@@ -2,7 +2,7 @@
 import path from 'node:path'
 import process from 'node:process'
 import { BrokerProcess, createDirectory, freePorts } from './broker-process.ts'
-import { answersMetadata } from './metadata-request.ts'
+import { answersMetadata } from './raw-requests.ts'
 
 /** `KASKA_COMPAT_PROGRAM` names another one, such as an older release's. */
 const program =
