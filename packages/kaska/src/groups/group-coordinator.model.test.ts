@@ -10,6 +10,7 @@ const who = fc.nat(4)
 const action = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('join' as const), who }) },
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('sync' as const), who }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('all' as const), who }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('heartbeat' as const), who }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('leave' as const), who }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('change' as const), who }) },
@@ -56,7 +57,8 @@ class World {
   }
 
   async run(action: Action): Promise<void> {
-    if (action.kind === 'wait') await this.#harness.clock.advance(action.ms)
+    if (action.kind === 'all') await this.#all(action.who)
+    else if (action.kind === 'wait') await this.#harness.clock.advance(action.ms)
     else if (action.kind === 'hold') this.#hold()
     else if (action.kind === 'settle') await this.#settle(action.fails)
     else this.#ask(action.kind, action.who)
@@ -135,6 +137,14 @@ class World {
   #track(promise: Promise<void>): void {
     const tracked = promise.finally(() => this.#waiting.delete(tracked))
     this.#waiting.add(tracked)
+  }
+
+  /** All but one do as clients do: most of the time that makes a generation. */
+  async #all(but: number): Promise<void> {
+    for (const kind of ['join', 'join', 'sync'] as const) {
+      for (const at of this.#members.keys()) if (at !== but) this.#ask(kind, at)
+      await drainMicrotasks()
+    }
   }
 
   #hold(): void {

@@ -82,12 +82,11 @@ export class GroupMembers {
     this.recount(member)
   }
 
-  /** Takes it out; what waits for it is the caller's to settle. */
+  /** Takes it out; what waits for it was settled before. */
   remove(member: GroupMember): void {
     this.#byId.delete(member.id)
     if (member.instanceId !== null) this.#byInstance.delete(member.instanceId)
     this.#countProtocols(member.protocols, -1)
-    if (member.join !== undefined) this.#joining--
     if (this.#leader === member) this.#leader = this.#byId.values().next().value
     this.#counted(-(this.#bytes.get(member) ?? 0))
     this.#bytes.delete(member)

@@ -106,6 +106,39 @@ suite('groups over a restart', () => {
     assert.deepEqual([await joining, next.generation], [0, b.generation])
   })
 
+  test('a rebalance that begins while a generation is stored goes before it', async () => {
+    const harness = await openGroups()
+    const { directory } = harness
+    const [a, b] = [harness.member(), harness.member({ instance: 'b' })]
+    await assignTo(a)
+    await joinAll(a, b)
+    directory.hold()
+    const syncing = syncAll(a, b)
+    await drainMicrotasks()
+    const c = harness.member()
+    const joining = joinAll(a, c)
+    assert.deepEqual(await syncing, [code.REBALANCE_IN_PROGRESS, code.REBALANCE_IN_PROGRESS])
+    await directory.settle()
+    assert.equal(harness.groups.describe('g')?.state, 'PreparingRebalance')
+    await b.join()
+    await joining
+    const parts = syncAll(a, b, c)
+    await drainMicrotasks()
+    await directory.settle()
+    assert.deepEqual(await parts, ['part 0', 'part 1', 'part 2'])
+
+    // A static member that is replaced meanwhile takes part in it.
+    const { generation } = a
+    const next = harness.member({ instance: 'b' })
+    const replacing = next.join()
+    const again = a.join()
+    await drainMicrotasks()
+    await directory.settle()
+    assert.equal(next.generation, -1)
+    await Promise.all([replacing, again, c.join()])
+    assert.deepEqual([a.generation, next.generation], [generation + 1, generation + 1])
+  })
+
   test('what could not be stored was never there', async () => {
     const harness = await openGroups()
     const { directory } = harness

@@ -285,7 +285,6 @@ export class Rebalance {
       return
     }
     this.#generation++
-    this.#unsynced.clear()
     if (this.members.size === 0) {
       this.#protocolName = undefined
       this.#enter('Empty')
