@@ -1,12 +1,14 @@
 /**
- * Builds what is published: the JavaScript and the declarations of the packages, each in its dist/.
+ * Builds what is published: the JavaScript and the declarations of the packages, each in its dist/, and the console in that of
+ * the broker.
  *
  *     npm run build                               all
  *     node scripts/build.ts client                one, after those that it imports
  */
-import { copyFileSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
+import { bundleConsole } from '../packages/console/build.ts'
 import { packageNames, root, run } from './workspace.ts'
 
 const last = process.argv[2]
@@ -23,5 +25,14 @@ for (const name of packageNames) {
   ])
   // npm packs the licence of the package's own folder only.
   copyFileSync(path.join(root, 'LICENSE'), path.join(folder, 'LICENSE'))
+  if (name === 'kaska') await buildConsole(path.join(folder, 'dist', 'console'))
   if (name === last) break
+}
+
+async function buildConsole(folder: string): Promise<void> {
+  for (const file of await bundleConsole()) {
+    const target = path.join(folder, file.path)
+    mkdirSync(path.dirname(target), { recursive: true })
+    writeFileSync(target, file.contents)
+  }
 }

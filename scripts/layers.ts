@@ -68,7 +68,7 @@ const layers: Readonly<Record<string, PackageLayers>> = {
       // Requests are calls of an `Engine`; the server is the host's.
       http: ['json', 'config', 'transport'],
       // Makes the seams out of Node; knows the interfaces only.
-      host: ['log'],
+      host: ['log', 'http'],
       '': all,
       cli: all,
     },

@@ -1,6 +1,7 @@
 /** Joins HTTP and WebSocket with the parts of a broker: loaded when somebody asks over HTTP. */
 import { connect } from '@kaska/client'
 import type { Codecs, Engine, Receiver, Transport } from '@kaska/protocol'
+import { openConsoleFiles } from './host/console-files.ts'
 import { createHttpServer } from './host/http-server.ts'
 import type { Loaded } from './host/on-demand.ts'
 import { isSameText } from './host/same-text.ts'
@@ -41,6 +42,7 @@ export async function openHttp(join: HttpJoin): Promise<Loaded> {
     codecs,
     budget,
     identity,
+    files: openConsoleFiles(),
     access: { hosts: options.hosts ?? [], token: options.token, isSame: isSameText },
     metrics: () => metricsText(join.metrics()),
     isReady: () => join.isReady(),

@@ -288,3 +288,29 @@ test('closing ends the connections that wait, and those that follow', async (con
   await broker.close()
   await ended
 })
+
+test('the console is at every address of a view, and reaches nothing but this broker', async (context) => {
+  const { url } = await start(context)
+  for (const path of [
+    '/',
+    '/topics',
+    '/topics/a%2Fb/messages?offset=3',
+    '/groups/x',
+    '/connections',
+  ]) {
+    const page = await fetch(url + path)
+    assert.equal(page.status, 200, path)
+    assert.match(page.headers.get('content-type') ?? '', /^text\/html/)
+    const policy = page.headers.get('content-security-policy') ?? ''
+    assert.match(policy, /^default-src 'none'; script-src 'self';/)
+    assert.doesNotMatch(policy, /unsafe/)
+    assert.match(await page.text(), /<div id="root">/)
+  }
+  const script = await fetch(`${url}/assets/main.js`, { headers: { 'accept-encoding': 'br' } })
+  assert.equal(script.headers.get('content-encoding'), 'br')
+  const etag = script.headers.get('etag') ?? ''
+  assert.notEqual((await script.text()).length, 0)
+  const again = await fetch(`${url}/assets/main.js`, { headers: { 'if-none-match': etag } })
+  assert.equal(again.status, 304)
+  assert.equal((await fetch(`${url}/assets/nothing.js`)).status, 404)
+})

@@ -5,6 +5,7 @@
  */
 import { Hono } from 'hono/tiny'
 import { type AccessPolicy, refuse, sessionPath, tokenCookie } from './access.ts'
+import { consolePaths } from './console.ts'
 import { groupPaths } from './groups.ts'
 import {
   contextOf,
@@ -31,7 +32,6 @@ const safeHeaders: Readonly<Record<string, string>> = {
   'cross-origin-resource-policy': 'same-origin',
   'referrer-policy': 'no-referrer',
   'x-content-type-options': 'nosniff',
-  'x-frame-options': 'DENY',
 }
 
 export function createHttpService(parts: HttpParts): HttpService {
@@ -74,6 +74,7 @@ export function createHttpService(parts: HttpParts): HttpService {
   messagePaths(app, parts)
   tailPaths(app, parts)
   groupPaths(app, parts)
+  consolePaths(app, parts.files)
   app.notFound((context) =>
     problemResponse({
       status: 404,

@@ -4,6 +4,7 @@ import type { Codecs, Engine, RequestContext } from '@kaska/protocol'
 import type { Hono } from 'hono/tiny'
 import type { ByteBudget } from '../transport/byte-budget.ts'
 import type { AccessPolicy } from './access.ts'
+import type { ConsoleFiles } from './console.ts'
 
 export interface HttpParts {
   readonly engine: Engine
@@ -15,6 +16,7 @@ export interface HttpParts {
   readonly budget: ByteBudget
   readonly identity: { readonly software: string; readonly clusterId: string }
   readonly access: AccessPolicy
+  readonly files: ConsoleFiles
   /** What /metrics shows, in the format of Prometheus. */
   metrics(): string
   /** Does the broker take requests? */

@@ -1,0 +1,7 @@
+export function Messages() {
+  return (
+    <section class="panel">
+      <h1>Messages</h1>
+    </section>
+  )
+}
