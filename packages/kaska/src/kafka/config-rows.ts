@@ -33,11 +33,11 @@ export function topicRows({ config, defaults }: Configured, details: ConfigDetai
     const values = defaults.valuesOf(setting.name, config)
     const first = values[0]
     const source = first?.source ?? 'default'
-    const synonyms = values.map((one) => ({
-      name: one.name,
-      value: one.text,
-      source: sourceCodes[one.source],
-    }))
+    const synonyms = values.flatMap(({ name, text: value, source }) => {
+      // A default that no setting of the broker would replace is no other setting's value.
+      if (source === 'default' && setting.inherits === undefined) return []
+      return [{ name, value, source: sourceCodes[source] }]
+    })
     return rowOf(setting, details, {
       value: first?.value ?? null,
       readOnly: setting.only !== undefined,

@@ -4,12 +4,15 @@ import { elementsOf, numberOf } from '../config/setting.ts'
 import { type Configured, topicSettings } from '../config/topic-settings.ts'
 import { defaultLogConfig, type LogConfig } from '../log/log-config.ts'
 
-/** All settings of a topic with their values, in the order of their names. */
+/** The settings of a topic that can be set, with their values, in the order of their names. */
 export function describeTopicConfig({ config, defaults }: Configured): TopicConfigEntry[] {
-  return topicSettings.map(({ name }) => {
+  const entries: TopicConfigEntry[] = []
+  for (const { name, only } of topicSettings) {
+    if (only !== undefined) continue
     const value = config.get(name)
-    return { name, value: value ?? defaults.valueOf(name), isDefault: value === undefined }
-  })
+    entries.push({ name, value: value ?? defaults.valueOf(name), isDefault: value === undefined })
+  }
+  return entries
 }
 
 /** What the topic's logs are given. */

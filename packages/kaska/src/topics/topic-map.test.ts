@@ -87,4 +87,24 @@ suite('the map of topics', () => {
       }),
     )
   })
+
+  test('names that differ in dots and underscores alone collide, while both are there', () => {
+    const named = (name: string, created: number) =>
+      new Topic({ name, id: name, partitions: 1 }, created, configured, 'live')
+    const map = new TopicMap()
+    const before = named('a.b_c', 0)
+    map.add(before)
+    assert.equal(map.colliding('a.b_c'), undefined)
+    assert.equal(map.colliding('a_b.c'), before)
+    assert.equal(map.colliding('abc'), undefined)
+    const after = named('x_y', 1)
+    map.add(after)
+    assert.equal(map.colliding('x.y'), after)
+    map.add(named('x.y', 2))
+    map.remove(after)
+    assert.equal(map.colliding('x.y'), undefined)
+    assert.equal(map.colliding('x_y')?.name, 'x.y')
+    map.remove(before)
+    assert.equal(map.colliding('a_b_c'), undefined)
+  })
 })

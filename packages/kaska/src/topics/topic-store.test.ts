@@ -52,6 +52,68 @@ suite('the store of topics', () => {
     }
   })
 
+  test('who made a topic, and its partitions, survive a restart, by the log as by a snapshot', async () => {
+    const { directory, store } = await openStore()
+    await store.create(requestOf('native', { partitions: 2 }))
+    const { id } = await store.create(requestOf('made', { partitions: 2 }), 'kafka')
+    await store.create(requestOf('gone', { partitions: 2 }), 'kafka')
+    const grown = await store.grow('made', 5)
+    assert.equal(grown, store.get('made'))
+    await store.grow('gone', 3)
+    await store.delete('gone')
+    await store.configure('made', () => new Map([['segment.ms', '9']]))
+    for (const snapshot of [false, true]) {
+      const { store: again } = await openStore(directory.reopened({ snapshot }))
+      const made = again.get('made')
+      assert.deepEqual([made?.id, made?.partitions], [id, 5])
+      assert.equal(made?.defaults.valueOf('retention.ms'), '604800000')
+      assert.equal(made?.config.get('segment.ms'), '9')
+      assert.equal(again.get('native')?.defaults.valueOf('retention.ms'), '-1')
+      assert.deepEqual(
+        again.leftovers().map(({ partitions }) => partitions),
+        [3],
+      )
+    }
+  })
+
+  test('entries as they were written before there were Kafka topics are read', async () => {
+    const directory = new StateDouble()
+    const id = Array.from({ length: 16 }, (_, index) => index + 1)
+    const text = (value: string) => [value.length, ...new TextEncoder().encode(value)]
+    const created = [1, ...id, 7, 3, 1, ...text('segment.ms'), ...text('5')]
+    const entry = Uint8Array.from([...created, ...new TextEncoder().encode('old')])
+    directory.logs.set('topics', [entry])
+    const { store } = await openStore(directory)
+    const old = store.get('old')
+    assert.deepEqual([old?.created, old?.partitions], [7, 3])
+    assert.deepEqual([...(old?.config ?? [])], [['segment.ms', '5']])
+    assert.equal(old?.defaults.maker, 'kaska')
+  })
+
+  test('a snapshot that is taken while a topic grows holds what the log behind it will not tell', async () => {
+    const { directory, store } = await openStore()
+    await store.create(requestOf('a'))
+    directory.hold()
+    const growing = store.grow('a', 4)
+    await turn()
+    assert.equal(store.get('a')?.partitions, 1)
+    const { store: again } = await openStore(directory.reopened({ snapshot: true }))
+    assert.equal(again.get('a')?.partitions, 4)
+    await directory.settle()
+    await growing
+    assert.equal(store.get('a')?.partitions, 4)
+  })
+
+  test('a topic gets more partitions and never fewer', async () => {
+    const { store } = await openStore()
+    await store.create(requestOf('a', { partitions: 3 }))
+    for (const partitions of [3, 2, 0, -1, 3.5, Number.NaN, 10_001]) {
+      await assert.rejects(store.grow('a', partitions), InvalidArgumentError)
+    }
+    await assert.rejects(store.grow('b', 3), UnknownTopicError)
+    assert.equal(store.get('a')?.partitions, 3)
+  })
+
   test('a creation number is not given again when the last topic is gone', async () => {
     const { directory, store } = await openStore()
     await store.create(requestOf('a'))
@@ -154,6 +216,10 @@ suite('the store of topics', () => {
       turn().then(() => directory.settle(full)),
     ])
     assert.equal(store.get('kept')?.config.size, 1)
+
+    const growing = store.grow('kept', 2)
+    await Promise.all([assert.rejects(growing, full), turn().then(() => directory.settle(full))])
+    assert.equal(store.get('kept')?.partitions, 1)
 
     const retried = store.create(requestOf('a'))
     await turn().then(() => directory.settle())
