@@ -17,9 +17,16 @@ import { findTopic } from './topics.ts'
 
 const { errorCode } = kafka
 
-type TopicRow = kafka.FetchResponse['responses'][number]
-type ReadRow = TopicRow['partitions'][number]
-type Row = { -readonly [K in keyof ReadRow]: ReadRow[K] }
+type PartitionRow = kafka.FetchResponse['responses'][number]['partitions'][number]
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+/** What is seldom said is left out: to look through it for each of many partitions takes long. */
+type Seldom = 'divergingEpoch' | 'currentLeader' | 'snapshotId'
+type Row = Mutable<Omit<PartitionRow, Seldom> & Partial<Pick<PartitionRow, 'divergingEpoch'>>>
+interface TopicRows {
+  readonly topic: string
+  readonly topicId: string
+  readonly partitions: Row[]
+}
 
 const topicIdVersionMin = 13
 const noSession = 0
@@ -125,7 +132,7 @@ class Fetching {
   readonly #slices: Slices
   /** What is read, in the order of its results. */
   readonly #read: FetchPart[] = []
-  readonly #topics = new Map<string, { row: TopicRow; partitions: Row[] }>()
+  readonly #topics = new Map<string, TopicRows>()
 
   constructor(
     context: KafkaContext,
@@ -139,7 +146,7 @@ class Fetching {
   }
 
   /** Reads all parts, and has a row for each. */
-  async readAll(parts: readonly FetchPart[]): Promise<TopicRow[]> {
+  async readAll(parts: readonly FetchPart[]): Promise<TopicRows[]> {
     const refused = new Map<FetchPart, number>()
     const wanted: StoredReadPart[] = []
     for (const part of parts) {
@@ -168,7 +175,7 @@ class Fetching {
   }
 
   /** Reads what is due of a session, and has rows for what has changed. */
-  async readDue(session: FetchSession): Promise<TopicRow[]> {
+  async readDue(session: FetchSession): Promise<TopicRows[]> {
     let join: ((part: StoredReadPart) => void) | undefined
     const late: FetchPart[] = []
     const due = session.take((part) => {
@@ -258,24 +265,23 @@ class Fetching {
   }
 
   #add({ topic }: FetchPart, row: Row): void {
-    let found = this.#topics.get(topic)
-    if (found === undefined) {
-      const partitions: Row[] = []
+    let rows = this.#topics.get(topic)
+    if (rows === undefined) {
       const named = this.#usesIds ? { topic: '', topicId: topic } : { topic, topicId: noTopicId }
-      found = { row: { ...named, partitions }, partitions }
-      this.#topics.set(topic, found)
+      rows = { ...named, partitions: [] }
+      this.#topics.set(topic, rows)
     }
-    found.partitions.push(row)
+    rows.partitions.push(row)
   }
 
-  #responses(): TopicRow[] {
-    return Array.from(this.#topics.values(), ({ row }) => row)
+  #responses(): TopicRows[] {
+    return [...this.#topics.values()]
   }
 }
 
 function saidOf(row: Row): Said {
   return {
-    isError: row.errorCode !== errorCode.NONE || row.divergingEpoch.epoch >= 0,
+    isError: row.errorCode !== errorCode.NONE || row.divergingEpoch !== undefined,
     hasRecords: row.records !== null && row.records.length > 0,
     startOffset: row.logStartOffset,
     endOffset: row.highWatermark,
@@ -316,9 +322,6 @@ function rowOf({ partition }: FetchPart, result: StoredReadPartResult | number):
     highWatermark: -1,
     lastStableOffset: -1,
     logStartOffset: -1,
-    divergingEpoch: { epoch: -1, endOffset: -1 },
-    currentLeader: { leaderId: -1, leaderEpoch: -1 },
-    snapshotId: { endOffset: -1, epoch: -1 },
     abortedTransactions: null,
     preferredReadReplica: -1,
     records: noRecords,

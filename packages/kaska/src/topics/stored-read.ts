@@ -227,11 +227,15 @@ export class StoredRead implements PartitionWaiter {
   }
 
   async #openAll(): Promise<void> {
-    const opening: Promise<unknown>[] = []
+    let opening: Promise<unknown>[] = []
     for (const slot of this.#slots) {
       const { partition } = slot
       if (partition === undefined || partition.log !== undefined) continue
       opening.push(partition.open().catch((error: unknown) => this.#fail(slot, error)))
+      if (opening.length < sliceParts) continue
+      await Promise.all(opening)
+      opening = []
+      await this.#giveWay()
     }
     if (opening.length > 0) await Promise.all(opening)
   }
