@@ -123,7 +123,9 @@ suite('a group of members', () => {
     const times = { sessionMs: 60_000, rebalanceMs: 20_000 }
     const [a, b] = [harness.member(times), harness.member(times)]
     await assignTo(a)
-    await joinAll(a, b)
+    const joining = b.join()
+    await harness.clock.advance(1000)
+    await Promise.all([joining, a.join()])
     assert.equal(await a.sync(), '')
     await harness.clock.advance(19_999)
     assert.equal(b.heartbeat(), 0)

@@ -118,6 +118,7 @@ suite('groups over a restart', () => {
     const c = harness.member()
     const joining = joinAll(a, c)
     assert.deepEqual(await syncing, [code.REBALANCE_IN_PROGRESS, code.REBALANCE_IN_PROGRESS])
+    await drainMicrotasks()
     await directory.settle()
     assert.equal(harness.groups.describe('g')?.state, 'PreparingRebalance')
     await b.join()
