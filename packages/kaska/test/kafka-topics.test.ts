@@ -213,6 +213,50 @@ suite('CreateTopics', () => {
   })
 })
 
+suite('Metadata', () => {
+  test('thousands of topics at once are made, and are in the list of all', async () => {
+    await using kafkaSide = await start({ config: { 'num.partitions': 2 } })
+    const { client } = kafkaSide
+    const wanted = Array.from({ length: 3000 }, (_, index) => ({ name: `t-${index}` }))
+    const request = { topics: wanted, allowAutoTopicCreation: true }
+    const made = await client.ask(metadata, 9, request)
+    const names = made.topics.map((row: { name: string }) => row.name)
+    assert.deepEqual(
+      names,
+      wanted.map(({ name }) => name),
+    )
+    assert.ok(Object.values(codesOf(made.topics)).every((code) => code === 0))
+    const all = await client.ask(metadata, 9, { topics: null })
+    assert.equal(all.topics.length, 3000)
+    assert.equal(all.topics[2999].partitions.length, 2)
+  })
+
+  test('auto.create.topics.enable=false makes none; num.partitions says of how many parts', async () => {
+    const request = { topics: [{ name: 'a' }], allowAutoTopicCreation: true }
+    const config = { 'auto.create.topics.enable': false }
+    await using without = await start({ config })
+    const refused = { a: errorCode.UNKNOWN_TOPIC_OR_PARTITION }
+    assert.deepEqual(codesOf((await without.client.ask(metadata, 9, request)).topics), refused)
+    await using parts = await start({ config: { 'num.partitions': 7 } })
+    await parts.client.ask(metadata, 9, request)
+    assert.equal(await partitionsOf(parts.client, 'a'), 7)
+  })
+
+  test('an answer for which there is no memory ends the connection, and is reported', async () => {
+    await using kafkaSide = await start({ memoryBytesMax: 2 * 1024 * 1024 })
+    const { broker, client } = kafkaSide
+    const used = broker.budget.used
+    const make = { partitions: 10_000, config: new Map<string, string>() }
+    for (const name of ['a', 'b']) {
+      await broker.engine.createTopic({ name: topicNameOf(name), ...make }, context)
+    }
+    client.send(metadata, 9, { topics: null })
+    await client.closed()
+    assert.match(broker.reports.join(), /no memory free for so large an answer/)
+    assert.equal(broker.budget.used, used)
+  })
+})
+
 suite('DeleteTopics', () => {
   test('at each version, by name; from 6 on by id too', async () => {
     await using kafkaSide = await start()

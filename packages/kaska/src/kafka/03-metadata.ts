@@ -4,8 +4,11 @@
  * names Kafka cannot carry are in no list.
  */
 import { type kafka as Kafka, kafka, noTopicId, type TopicInfo } from '@kaska/protocol'
+import { AnswerMemory } from './answer-memory.ts'
+import { forEachAtOnce } from './at-once.ts'
 import { handler, type KafkaContext } from './handler.ts'
 import { codeOf } from './kafka-error.ts'
+import { Slices } from './slices.ts'
 import { createMissing, findTopic, isKafkaName, kafkaTopics } from './topics.ts'
 
 const { errorCode } = kafka
@@ -20,55 +23,78 @@ export const metadata = handler({
   versions: '0-13',
   request: kafka.metadataRequest,
   response: kafka.metadataResponse,
-  handle: (context, request, version) => {
+  handle: async (context, request, version) => {
     const { identity } = context.broker
     const { nodeId, clusterId } = identity
-    const answer = (topics: TopicRow[]) => ({
+    const { topics: wanted } = request
+    const isAll = wanted === null || (version === 0 && wanted.length === 0)
+    const mayCreate = context.broker.config.autoCreateTopics && request.allowAutoTopicCreation
+    return {
       brokers: [{ nodeId, ...context.endpoint }],
       clusterId,
       controllerId: nodeId,
-      topics,
-    })
-    const { topics } = request
-    if (topics === null || (version === 0 && topics.length === 0)) {
-      return answer(Array.from(kafkaTopics(context), (topic) => rowOf(context, topic)))
+      topics: isAll ? await allRows(context) : await rowsFor(context, wanted, mayCreate),
     }
-    const mayCreate = context.broker.config.autoCreateTopics && request.allowAutoTopicCreation
-    const rows: (TopicRow | Promise<TopicRow>)[] = []
-    const seen = new Set<string | null>()
-    const isById = topics.some((wanted) => wanted.topicId !== noTopicId)
-    for (const wanted of topics) {
-      // Where one is asked for by its id, all are, and names say nothing: as Kafka has it.
-      if (isById && wanted.topicId === noTopicId) continue
-      const key = isById ? wanted.topicId : wanted.name
-      if (seen.has(key)) continue
-      seen.add(key)
-      rows.push(rowFor(context, wanted, mayCreate))
-    }
-    const isReady = rows.every((row) => !(row instanceof Promise))
-    return isReady ? answer(rows as TopicRow[]) : Promise.all(rows).then(answer)
   },
 })
 
-function rowFor(
-  context: KafkaContext,
-  { name, topicId }: Wanted,
-  mayCreate: boolean,
-): TopicRow | Promise<TopicRow> {
-  if (topicId !== noTopicId) {
-    const topic = findTopic(context, { name: '', id: topicId })
-    if (topic !== undefined) return rowOf(context, topic)
-    return failedRow(null, topicId, errorCode.UNKNOWN_TOPIC_ID)
+async function allRows(context: KafkaContext): Promise<TopicRow[]> {
+  const slices = new Slices(context.broker.clock)
+  const memory = new AnswerMemory(context)
+  const rows: TopicRow[] = []
+  for (const topic of kafkaTopics(context)) {
+    memory.take(bytesOf(topic))
+    rows.push(rowOf(context, topic))
+    if (slices.isDue) await slices.pause()
   }
-  if (name === null) return failedRow(null, topicId, errorCode.UNKNOWN_TOPIC_ID)
-  const topic = findTopic(context, { name, id: undefined })
-  if (topic !== undefined) return rowOf(context, topic)
-  if (!isKafkaName(name)) return failedRow(name, noTopicId, errorCode.INVALID_TOPIC_EXCEPTION)
-  if (!mayCreate) return failedRow(name, noTopicId, errorCode.UNKNOWN_TOPIC_OR_PARTITION)
-  return createMissing(context, name).then(
-    (created) => rowOf(context, created),
-    (error) => failedRow(name, noTopicId, codeOf(error)),
-  )
+  return rows
+}
+
+async function rowsFor(
+  context: KafkaContext,
+  wanted: readonly Wanted[],
+  mayCreate: boolean,
+): Promise<TopicRow[]> {
+  const { clock } = context.broker
+  const slices = new Slices(clock)
+  const memory = new AnswerMemory(context)
+  const rows: TopicRow[] = []
+  const missing: { readonly index: number; readonly name: string }[] = []
+  const seen = new Set<string | null>()
+  const isById = wanted.some(({ topicId }) => topicId !== noTopicId)
+  for (const one of wanted) {
+    // Where one is asked for by its id, all are, and names say nothing: as Kafka has it.
+    if (isById && one.topicId === noTopicId) continue
+    const key = isById ? one.topicId : one.name
+    if (seen.has(key)) continue
+    seen.add(key)
+    const topic = topicOf(context, one)
+    if (topic !== undefined) memory.take(bytesOf(topic))
+    rows.push(topic === undefined ? failedRow(one) : rowOf(context, topic))
+    const isMissing = topic === undefined && one.topicId === noTopicId && one.name !== null
+    if (isMissing && mayCreate && isKafkaName(one.name)) {
+      missing.push({ index: rows.length - 1, name: one.name })
+    }
+    if (slices.isDue) await slices.pause()
+  }
+  await forEachAtOnce(missing, clock, async ({ index, name }) => {
+    try {
+      rows[index] = rowOf(context, await createMissing(context, name))
+    } catch (error) {
+      rows[index] = { ...failedRow({ name, topicId: noTopicId }), errorCode: codeOf(error) }
+    }
+  })
+  return rows
+}
+
+function topicOf(context: KafkaContext, { name, topicId }: Wanted): TopicInfo | undefined {
+  const id = topicId === noTopicId ? undefined : topicId
+  return findTopic(context, { name: name ?? '', id })
+}
+
+/** What a topic takes in an answer, decoded and encoded. */
+function bytesOf({ partitions }: TopicInfo): number {
+  return 400 + 150 * partitions
 }
 
 function rowOf({ broker }: KafkaContext, topic: TopicInfo): TopicRow {
@@ -92,13 +118,21 @@ function rowOf({ broker }: KafkaContext, topic: TopicInfo): TopicRow {
   }
 }
 
-function failedRow(name: string | null, topicId: string, code: number): TopicRow {
+/** The row of a topic that there is not. */
+function failedRow({ name, topicId }: Wanted): TopicRow {
+  const isById = topicId !== noTopicId
   return {
-    errorCode: code,
-    name,
+    errorCode: isById || name === null ? errorCode.UNKNOWN_TOPIC_ID : codeForName(name),
+    name: isById ? null : name,
     topicId,
     isInternal: false,
     partitions: [],
     topicAuthorizedOperations: allOperationsUnknown,
   }
+}
+
+function codeForName(name: string): kafka.KafkaErrorCode {
+  return isKafkaName(name)
+    ? errorCode.UNKNOWN_TOPIC_OR_PARTITION
+    : errorCode.INVALID_TOPIC_EXCEPTION
 }

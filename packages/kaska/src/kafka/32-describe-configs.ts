@@ -5,7 +5,8 @@
  * An answer may be many times as long as its request: its memory is reserved, and who asks for more than
  * is free is asked to come again.
  */
-import { kafka, OverloadedError } from '@kaska/protocol'
+import { kafka } from '@kaska/protocol'
+import { AnswerMemory } from './answer-memory.ts'
 import { brokerRows, type ConfigDetails, type ConfigRow, topicRows } from './config-rows.ts'
 import { handler, type KafkaContext } from './handler.ts'
 import { Refusal, refusedRow } from './refusal.ts'
@@ -20,7 +21,7 @@ export const resourceTypes = { topic: 2, broker: 4 } as const
 type Wanted = kafka.DescribeConfigsRequest['resources'][number]
 type Row = Partial<kafka.DescribeConfigsResponse['results'][number]>
 
-/** What a setting takes in an answer at most, encoded; with its documentation; and decoded. */
+/** What a setting takes in an answer, decoded and encoded; with its documentation. */
 const rowBytes = 150
 const documentedRowBytes = 400
 
@@ -31,10 +32,9 @@ export const describeConfigs = handler({
   response: kafka.describeConfigsResponse,
   handle: async (context, request) => {
     const { resources, includeSynonyms, includeDocumentation } = request
-    const { clock, budget } = context.broker
-    const slices = new Slices(clock)
+    const slices = new Slices(context.broker.clock)
+    const memory = new AnswerMemory(context)
     const results: Row[] = []
-    let reserved = 0
     for (const wanted of resources) {
       const { resourceType, resourceName, configurationKeys } = wanted
       const details: ConfigDetails = {
@@ -45,18 +45,13 @@ export const describeConfigs = handler({
       const row = { resourceType, resourceName }
       try {
         const configs = rowsOf(context, wanted, details)
-        const bytes = configs.length * (includeDocumentation ? documentedRowBytes : rowBytes)
-        if (!budget.tryReserve(bytes)) {
-          throw new OverloadedError('the broker has no memory free for so large an answer')
-        }
-        reserved += bytes
+        memory.take(configs.length * (includeDocumentation ? documentedRowBytes : rowBytes))
         results.push({ ...row, configs })
       } catch (error) {
         results.push({ ...row, ...refusedRow(error) })
       }
       if (slices.isDue) await slices.pause()
     }
-    if (reserved > 0) context.afterSent(() => budget.release(reserved))
     return { results }
   },
 })
