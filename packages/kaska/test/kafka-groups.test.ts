@@ -1,12 +1,20 @@
 /** Consumer groups of Kafka's classic protocol, by the messages that clients send. */
 import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { connect as connectSocket } from 'node:net'
+import os from 'node:os'
+import path from 'node:path'
 import { suite, test } from 'node:test'
-import { dialKafka } from './kafka-client.ts'
+import { joinChunks } from '@kaska/protocol'
+import { type Broker, createBroker } from '../src/broker.ts'
+import { dialKafka, KafkaTestClient } from './kafka-client.ts'
 import { startNativeBroker } from './native-broker.ts'
 
 const [findCoordinator, joinGroup, heartbeat, leaveGroup, syncGroup] = [10, 11, 12, 13, 14]
+const [describeGroups, listGroups, deleteGroups] = [15, 16, 42]
 
-const text = (value: string) => new TextEncoder().encode(value)
+const bytesOf = (text: string) => new TextEncoder().encode(text)
+const textOf = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
 
 const joining = {
   groupId: 'g',
@@ -14,7 +22,35 @@ const joining = {
   rebalanceTimeoutMs: 60_000,
   memberId: '',
   protocolType: 'consumer',
-  protocols: [{ name: 'range', metadata: text('wants x') }],
+  protocols: [{ name: 'range', metadata: bytesOf('wants x') }],
+}
+const chosen = { protocolType: 'consumer', protocolName: 'range' }
+
+async function listen(broker: Broker) {
+  const { port } = await broker.listen({ port: 0 })
+  return async () => {
+    const socket = connectSocket(port, '127.0.0.1')
+    const client = new KafkaTestClient((chunks) => socket.write(joinChunks(chunks)))
+    socket.on('data', (chunk) => client.received(chunk))
+    socket.on('close', () => client.ended())
+    return Object.assign(client, { [Symbol.dispose]: () => void socket.destroy() })
+  }
+}
+
+async function temporaryDirectory() {
+  const directory = await mkdtemp(path.join(os.tmpdir(), 'kaska-groups-'))
+  return {
+    directory,
+    [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
+  }
+}
+
+/** Joins as clients do: again with the id that it is given. */
+async function join(client: KafkaTestClient, input: object = {}) {
+  const asked = { ...joining, ...input }
+  const given = await client.ask(joinGroup, 9, asked)
+  if (given.errorCode !== 79) return given
+  return client.ask(joinGroup, 9, { ...asked, memberId: given.memberId })
 }
 
 suite("Kafka's consumer groups", () => {
@@ -32,31 +68,167 @@ suite("Kafka's consumer groups", () => {
       const { memberId, generationId } = joined
       assert.equal(joined.leader, memberId)
       assert.equal(joined.protocolName, 'range')
-      assert.deepEqual(Buffer.from(joined.members[0].metadata), Buffer.from('wants x'))
-      const protocol = { protocolType: 'consumer', protocolName: 'range' }
-      const who = { groupId: 'g', memberId, generationId, ...protocol }
-      const assignments = [{ memberId, assignment: text('has x') }]
-      const synced = await client.ask(syncGroup, at(5), { ...who, assignments })
-      assert.deepEqual([synced.errorCode, Buffer.from(synced.assignment).toString()], [0, 'has x'])
+      assert.equal(textOf(joined.members[0].metadata), 'wants x')
+      const who = { groupId: 'g', memberId, generationId }
+      const assignments = [{ memberId, assignment: bytesOf('has x') }]
+      const synced = await client.ask(syncGroup, at(5), { ...who, ...chosen, assignments })
+      assert.deepEqual([synced.errorCode, textOf(synced.assignment)], [0, 'has x'])
       assert.equal((await client.ask(heartbeat, at(4), who)).errorCode, 0)
       const left = await client.ask(leaveGroup, at(5), { ...who, members: [{ memberId }] })
       assert.equal(left.errorCode, 0)
       assert.equal((await client.ask(heartbeat, at(4), who)).errorCode, 25)
     }
+    const unsaid = { groupId: 'g', memberId: 'x', generationId: 1 }
+    assert.equal((await client.ask(syncGroup, 5, unsaid)).errorCode, 23)
+    assert.equal((await client.ask(syncGroup, 4, unsaid)).errorCode, 25)
   })
 
-  test('the coordinator is found', async () => {
+  test('the coordinator is found, of groups and of transactions', async () => {
     await using broker = await startNativeBroker()
     const client = dialKafka((transport) => broker.kafka.accept(transport))
-    const one = await client.ask(findCoordinator, 2, { key: 'g', keyType: 0 })
-    assert.deepEqual([one.errorCode, one.nodeId, one.port], [0, 1, 9092])
-    const many = await client.ask(findCoordinator, 6, { keyType: 1, coordinatorKeys: ['a', 'b'] })
-    assert.deepEqual(
-      many.coordinators.map((row: { key: string; errorCode: number }) => [row.key, row.errorCode]),
-      [
-        ['a', 0],
-        ['b', 0],
-      ],
+    for (let version = 0; version <= 6; version++) {
+      for (const keyType of [0, 1, 2]) {
+        const isBatched = version >= 4
+        const keys = isBatched ? { coordinatorKeys: ['a', ''] } : { key: 'a' }
+        const answer = await client.ask(findCoordinator, version, { keyType, ...keys })
+        const rows = isBatched ? answer.coordinators : [answer]
+        for (const { errorCode, nodeId, port } of rows) {
+          // Version 0 knows groups only; share groups are not enabled.
+          const expected = keyType === 2 && version > 0 ? [42, -1, -1] : [0, 1, 9092]
+          assert.deepEqual([errorCode, nodeId, port], expected)
+        }
+        if (isBatched) assert.deepEqual([rows[0].key, rows[1].key], ['a', ''])
+      }
+    }
+  })
+
+  test('groups are listed, described and deleted', async () => {
+    await using broker = await startNativeBroker()
+    const [member, admin] = [1, 2].map(() => {
+      return dialKafka((transport) => broker.kafka.accept(transport))
+    }) as [KafkaTestClient, KafkaTestClient]
+    const { memberId, generationId } = await join(member, { groupInstanceId: 'i' })
+    const who = { groupId: 'g', memberId, generationId, groupInstanceId: 'i' }
+    const assignments = [{ memberId, assignment: bytesOf('has x') }]
+    await member.ask(syncGroup, 5, { ...who, ...chosen, assignments })
+
+    const described = async (version: number, group = 'g') => {
+      const asked = { groups: [group], includeAuthorizedOperations: version >= 3 }
+      const [row] = (await admin.ask(describeGroups, version, asked)).groups
+      return row
+    }
+    for (let version = 0; version <= 6; version++) {
+      const { groupState, protocolType, protocolData, members, ...row } = await described(version)
+      assert.deepEqual([groupState, protocolType, protocolData], ['Stable', 'consumer', 'range'])
+      const [{ memberMetadata, memberAssignment, ...rest }] = members
+      assert.deepEqual([textOf(memberMetadata), textOf(memberAssignment)], ['wants x', 'has x'])
+      const groupInstanceId = version >= 4 ? 'i' : null
+      const clientHost = '/client'
+      assert.deepEqual(rest, { memberId, groupInstanceId, clientId: 'test', clientHost })
+      assert.equal(row.authorizedOperations, version >= 3 ? 3400 : -0x80000000)
+      const none = await described(version, 'none')
+      assert.deepEqual([none.errorCode, none.groupState], [version >= 6 ? 69 : 0, 'Dead'])
+    }
+    const listed = async (version: number, filters: object = {}) => {
+      const { groups } = await admin.ask(listGroups, version, filters)
+      return groups.map((row: object) => Object.values(row).join(' ').trim())
+    }
+    for (let version = 0; version <= 3; version++) {
+      assert.deepEqual(await listed(version), ['g consumer'])
+    }
+    assert.deepEqual(await listed(4), ['g consumer Stable'])
+    assert.deepEqual(await listed(5), ['g consumer Stable classic'])
+    assert.equal(
+      (await listed(5, { statesFilter: ['stable'], typesFilter: ['Classic'] })).length,
+      1,
     )
+    assert.deepEqual(await listed(5, { statesFilter: ['Empty', 'nonsense'] }), [])
+    assert.deepEqual(await listed(5, { typesFilter: ['consumer'] }), [])
+
+    const deleted = async (...groupsNames: string[]) => {
+      const { results } = await admin.ask(deleteGroups, 2, { groupsNames })
+      return results.map(({ errorCode }: { errorCode: number }) => errorCode)
+    }
+    assert.deepEqual(await deleted('g', 'none', 'g'), [68, 69])
+    await member.ask(leaveGroup, 5, { groupId: 'g', members: [{ groupInstanceId: 'i' }] })
+    assert.equal((await described(6)).groupState, 'Empty')
+    assert.deepEqual(await deleted('g'), [0])
+    assert.equal((await described(6)).errorCode, 69)
+    assert.deepEqual(await listed(5), [])
+  })
+
+  test('members go on in their generation when the broker starts again', async () => {
+    await using temporary = await temporaryDirectory()
+    const { directory } = temporary
+    // So long that its chunks are freed when the request is answered.
+    const metadata = bytesOf('wants x, '.repeat(30_000))
+    const protocols = [{ name: 'range', metadata }]
+    const part = 'has x, '.repeat(30_000)
+    let a = { memberId: '', generationId: -1 }
+    let b = { memberId: '', generationId: -1 }
+    {
+      await using broker = await createBroker({ data: directory })
+      const dial = await listen(broker)
+      using one = await dial()
+      using other = await dial()
+      a = await join(one, { protocols })
+      const waiting = join(other, { protocols })
+      await one.ask(heartbeat, 4, { groupId: 'g', ...a })
+      const stateOf = async () => {
+        const { groups } = await one.ask(describeGroups, 5, { groups: ['g'] })
+        return groups[0].groupState
+      }
+      while ((await stateOf()) !== 'PreparingRebalance');
+      a = await join(one, { protocols, memberId: a.memberId })
+      b = await waiting
+      assert.equal(b.generationId, a.generationId)
+      const sync = (who: object, assignments: object[]) => {
+        return { groupId: 'g', ...who, ...chosen, assignments }
+      }
+      const following = other.ask(syncGroup, 5, sync(b, []))
+      const parts = [{ memberId: b.memberId, assignment: bytesOf(part) }]
+      const led = await one.ask(syncGroup, 5, sync(a, parts))
+      assert.equal(led.assignment.length, 0)
+      assert.equal(textOf((await following).assignment), part)
+      // Another one is joining when the broker ends.
+      using third = await dial()
+      const late = third.ask(joinGroup, 3, { ...joining, protocols })
+      while ((await stateOf()) !== 'PreparingRebalance');
+      const closed = broker.close()
+      assert.equal((await late).errorCode, 16)
+      await closed
+    }
+    await using broker = await createBroker({ data: directory })
+    const dial = await listen(broker)
+    using one = await dial()
+    for (const who of [a, b]) {
+      assert.equal((await one.ask(heartbeat, 4, { groupId: 'g', ...who })).errorCode, 0)
+    }
+    const synced = await one.ask(syncGroup, 5, { groupId: 'g', ...b, ...chosen })
+    assert.equal(textOf(synced.assignment), part)
+    const { groups } = await one.ask(describeGroups, 5, { groups: ['g'] })
+    assert.equal(groups[0].groupState, 'Stable')
+    for (const { memberMetadata } of groups[0].members) {
+      assert.deepEqual(Buffer.from(memberMetadata), Buffer.from(metadata))
+    }
+  })
+
+  test('a member that is gone while it joins is not waited for', async () => {
+    await using broker = await createBroker({ memory: true })
+    const dial = await listen(broker)
+    using one = await dial()
+    const first = await join(one)
+    {
+      using gone = await dial()
+      gone.send(joinGroup, 3, joining)
+      const asked = { groupId: 'g', ...first }
+      while ((await one.ask(heartbeat, 4, asked)).errorCode !== 27);
+    }
+    const members = async () => {
+      return (await one.ask(describeGroups, 5, { groups: ['g'] })).groups[0].members.length
+    }
+    while ((await members()) === 2);
+    const again = await join(one, { memberId: first.memberId })
+    assert.deepEqual([again.errorCode, again.members.length], [0, 1])
   })
 })
