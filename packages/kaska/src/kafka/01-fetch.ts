@@ -11,7 +11,12 @@ import { type Chunks, kafka, noTopicId, type TopicId, type TopicInfo } from '@ka
 import { FetchPart, type FetchSession, keyOf, type Said } from './fetch-session.ts'
 import { handler, type KafkaContext } from './handler.ts'
 import { codeOf, leaderEpochCode } from './kafka-error.ts'
-import type { StoredReadPart, StoredReadPartResult, StoredReadResult } from './kafka-store.ts'
+import type {
+  StoredBatch,
+  StoredReadPart,
+  StoredReadPartResult,
+  StoredReadResult,
+} from './kafka-store.ts'
 import { Slices } from './slices.ts'
 import { findTopic } from './topics.ts'
 
@@ -344,10 +349,32 @@ function fill(
   row.logStartOffset = startOffset
   if (diverging !== undefined) row.divergingEpoch = { ...diverging }
   if (batches.length === 0) return
+  row.records = viewsOf(batches)
+}
+
+/** All bytes of the batches; those that lie together, as what was read from the disk does, are one view. */
+function viewsOf(batches: readonly StoredBatch[]): Chunks {
   const views: Uint8Array[] = []
-  for (const { headerBytes, records } of batches) {
-    views.push(headerBytes)
-    for (const view of records) views.push(view)
+  let first: Uint8Array | undefined
+  let end = 0
+  const endRun = (): void => {
+    if (first === undefined) return
+    const length = end - first.byteOffset
+    views.push(
+      length === first.length ? first : new Uint8Array(first.buffer, first.byteOffset, length),
+    )
   }
-  row.records = views
+  const add = (view: Uint8Array): void => {
+    if (first?.buffer !== view.buffer || end !== view.byteOffset) {
+      endRun()
+      first = view
+    }
+    end = view.byteOffset + view.length
+  }
+  for (const { headerBytes, records } of batches) {
+    add(headerBytes)
+    for (const view of records) add(view)
+  }
+  endRun()
+  return views
 }
