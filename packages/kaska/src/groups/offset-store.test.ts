@@ -13,6 +13,7 @@ import fc from 'fast-check'
 import { ManualClock } from '../../../../sim/manual-clock.ts'
 import { SeededRandom } from '../../../../sim/seeded-random.ts'
 import { StateDouble } from '../../test/state-double.ts'
+import type { State, StateLog } from '../log/state-log.ts'
 import { noMembers } from './no-members.ts'
 import { type GroupCommit, OffsetStore } from './offset-store.ts'
 
@@ -22,21 +23,28 @@ const bills = createTopicId(random)
 
 const none: readonly string[] = []
 
+function openStateOf(directory: StateDouble) {
+  return (name: string, state: State) => directory.openState(name, state)
+}
+
 async function openStore(
   directory = new StateDouble(),
-  { gone = none, members = none, total = 2 ** 30 } = {},
+  { gone = none, members = none, total = 2 ** 30, openState = openStateOf(directory) } = {},
 ) {
   let kept = 0
   const charge = (bytes: number) => {
     kept += bytes
   }
   const clock = new ManualClock()
-  const store = await OffsetStore.open(directory, {
-    clock,
-    budget: { total, charge },
-    membership: { ...noMembers, hasMembers: (group) => members.includes(group) },
-    topicName: (id) => (gone.includes(id) ? undefined : 'a topic'),
-  })
+  const store = await OffsetStore.open(
+    { openState },
+    {
+      clock,
+      budget: { total, charge },
+      membership: { ...noMembers, hasMembers: (group) => members.includes(group) },
+      topicName: (id) => (gone.includes(id) ? undefined : 'a topic'),
+    },
+  )
   return { clock, directory, store, kept: () => kept }
 }
 
@@ -83,6 +91,31 @@ suite('the store of committed offsets', () => {
     await directory.settle()
     await Promise.all([committing, asked])
     assert.equal(answer, 1)
+  })
+
+  test('an answer waits for them also when a later one is refused at once', async () => {
+    const directory = new StateDouble()
+    let isFull = false
+    const openState = async (name: string, state: State) => {
+      const log = await directory.openState(name, state)
+      const append: StateLog['append'] = (entries) => {
+        if (isFull) throw new DiskFullError('full')
+        return log.append(entries)
+      }
+      return { ...log, append } as StateLog
+    }
+    const { store } = await openStore(directory, { openState })
+    directory.hold()
+    const committing = store.commit('g', [{ topic: orders, partition: 0, offset: 1 }])
+    isFull = true
+    const entry = { topic: orders, partition: 0, offset: 2 }
+    await assert.rejects(store.commit('g', [entry]), DiskFullError)
+    const asked = store.committed('g', orders, 0)
+    await turn()
+    await directory.settle()
+    await committing
+    assert.equal(await asked, 1)
+    assert.equal(await store.committed('g', orders, 0), 1)
   })
 
   test('an answer is not of a commit that begins while it is made', async () => {
