@@ -12,6 +12,7 @@ import { type Client, connect } from '@kaska/client'
 import { DiskFullError, topicNameOf } from '@kaska/protocol'
 import { createBroker } from '../src/broker.ts'
 import { MemoryDisk } from '../src/log/memory-disk.ts'
+import type { LocalEngine } from '../src/topics/local-engine.ts'
 import { batchOf } from './batches.ts'
 import { ServeProcess, temporaryDirectory } from './cli-process.ts'
 
@@ -56,6 +57,35 @@ test('a full disk is a retriable error, and nothing of what was refused is there
   // Its files are gone when the deletion is acknowledged: there is space again.
   assert.equal(await send(id, 'after the deletion'), count)
   assert.equal((await engine.offsets(id, 0, context)).endOffset, count + 1)
+})
+
+test('retention makes room on a full disk, and sends go on', async () => {
+  const disk = new MemoryDisk({ bytesMax: 3_000_000 })
+  await using broker = await createBroker({ disk })
+  const engine = broker.engine as LocalEngine
+  const request = (name: string, config: Record<string, string>) => ({
+    name: topicNameOf(name),
+    partitions: 1,
+    config: new Map(Object.entries(config)),
+  })
+  const old = await engine.createTopic(request('old', { 'retention.ms': '60000' }), context)
+  const { id } = await engine.createTopic(request('orders', {}), context)
+  const send = async (topic: string) => {
+    const batch = batchOf(['x'.repeat(10_000)])
+    const parts = [{ topic, partition: 0, baseSequence: -1, batch }]
+    const [result] = await engine.send({ producer: undefined, parts }, context)
+    if (result?.error !== undefined) throw result.error
+  }
+  // Stamped long ago.
+  for (let count = 0; count < 100; count++) await send(old.id)
+  await assert.rejects(async () => {
+    for (let count = 0; count < 1000; count++) await send(id)
+  }, DiskFullError)
+  const free = await disk.freeBytes()
+  await engine.applyRetention()
+  assert.ok((await disk.freeBytes()) > free + 900_000)
+  assert.deepEqual(await engine.offsets(old.id, 0, context), { startOffset: 100, endOffset: 100 })
+  for (let count = 0; count < 50; count++) await send(id)
 })
 
 const megabyte = 1024 * 1024
