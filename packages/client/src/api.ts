@@ -12,6 +12,7 @@ export {
   InternalError,
   InvalidArgumentError,
   InvalidMessageError,
+  InvalidTimestampError,
   InvalidTopicError,
   KaskaError,
   LogTruncatedError,

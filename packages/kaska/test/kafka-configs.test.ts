@@ -290,6 +290,29 @@ suite('IncrementalAlterConfigs', () => {
   })
 })
 
+test('a timestamp too far ahead is refused, as far as the topic says', async () => {
+  await using kafkaSide = await start()
+  const { client, broker } = kafkaSide
+  await createTopic(client, 'a')
+  const send = async (aheadMs: number, name = 'a') => {
+    const records = encodeBatch(batchOf(['x'], { timestamp: Date.now() + aheadMs }))
+    const topicData = [{ name, partitionData: [{ index: 0, records }] }]
+    const request = { transactionalId: null, acks: -1, timeoutMs: 1000, topicData }
+    return (await client.ask(produce, 9, request)).responses[0].partitionResponses[0].errorCode
+  }
+  assert.equal(await send(3_500_000), 0)
+  assert.equal(await send(3_700_000), errorCode.INVALID_TIMESTAMP)
+  assert.equal(await send(-10 * 365 * 86_400_000), 0)
+  await change(client, [[topicType, 'a', ['message.timestamp.after.max.ms', '60000']]])
+  assert.equal(await send(30_000), 0)
+  assert.equal(await send(70_000), errorCode.INVALID_TIMESTAMP)
+  await change(client, [[topicType, 'a', ['message.timestamp.type', 'LogAppendTime']]])
+  assert.equal(await send(70_000), 0)
+  const native = { name: topicNameOf('native'), partitions: 1, config: new Map<string, string>() }
+  await broker.engine.createTopic(native, context)
+  assert.equal(await send(10 ** 12, 'native'), 0)
+})
+
 suite('AlterConfigs', () => {
   test('replaces all settings, at each version', async () => {
     await using kafkaSide = await start()

@@ -50,6 +50,7 @@ test('the numbers on the wire stay as they are', () => {
     [21, 'INTERNAL'],
     [22, 'NOT_AUTHORIZED'],
     [23, 'GROUP_ACTIVE'],
+    [24, 'INVALID_TIMESTAMP'],
   ])
 })
 

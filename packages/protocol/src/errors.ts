@@ -230,6 +230,15 @@ export class GroupActiveError extends KaskaError {
     'The name to commit under is that of a group of Kafka consumers that are running now.'
 }
 
+/** The topic's `message.timestamp.after.max.ms` forbids it. */
+export class InvalidTimestampError extends KaskaError {
+  static override readonly errorName = 'InvalidTimestampError'
+  static override readonly code = 'INVALID_TIMESTAMP'
+  static override readonly wire = 24
+  static override readonly meaning =
+    "A message's timestamp lies further in the future than the topic allows."
+}
+
 export class AlreadySubscribedError extends KaskaError {
   static override readonly errorName = 'AlreadySubscribedError'
   static override readonly code = 'ALREADY_SUBSCRIBED'
@@ -323,6 +332,7 @@ export const errorTable: readonly KaskaErrorClass[] = [
   InternalError,
   NotAuthorizedError,
   GroupActiveError,
+  InvalidTimestampError,
   AlreadySubscribedError,
   NotSubscribedError,
   ConnectionError,

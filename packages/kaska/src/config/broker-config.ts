@@ -117,6 +117,12 @@ const table = {
     { min: 0 },
     'The topic setting `index.interval.bytes`.',
   ),
+  logMessageTimestampAfterMsMax: long(
+    'log.message.timestamp.after.max.ms',
+    3_600_000,
+    { min: 0 },
+    'The topic setting `message.timestamp.after.max.ms`.',
+  ),
   logMessageTimestampType: word(
     'log.message.timestamp.type',
     ['CreateTime', 'LogAppendTime'],

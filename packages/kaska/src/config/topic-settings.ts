@@ -169,16 +169,18 @@ export const topicSettings: readonly TopicSetting[] = [
   {
     name: 'message.timestamp.after.max.ms',
     type: 'long',
-    default: longMax,
-    only: "a sender's timestamps are taken as they are",
-    doc: "A sender's timestamps are taken as they are. (Kafka refuses those of more than an hour ahead.)",
+    min: 0,
+    default: '3600000',
+    nativeDefault: longMax,
+    inherits: from('log.message.timestamp.after.max.ms'),
+    doc: "A message whose sender's timestamp is further ahead of the broker's clock than this is refused.",
   },
   {
     name: 'message.timestamp.before.max.ms',
     type: 'long',
     default: longMax,
-    only: "a sender's timestamps are taken as they are",
-    doc: "A sender's timestamps are taken as they are.",
+    only: "a sender's timestamps may be as old as they are",
+    doc: "A sender's timestamps may be as old as they are.",
   },
   {
     name: 'message.timestamp.type',

@@ -11,6 +11,7 @@ const statusByCode: ReadonlyMap<string, number> = new Map([
   ['INVALID_TOPIC', 400],
   ['INVALID_ARGUMENT', 400],
   ['INVALID_MESSAGE', 400],
+  ['INVALID_TIMESTAMP', 400],
   ['PROTOCOL', 400],
   ['NOT_AUTHORIZED', 403],
   ['MESSAGE_TOO_LARGE', 413],

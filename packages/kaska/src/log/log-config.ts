@@ -29,6 +29,8 @@ export interface LogConfig {
   readonly retentionMs: number | undefined
   /** `retention.bytes`; undefined keeps any size. */
   readonly retentionBytes: number | undefined
+  /** `message.timestamp.after.max.ms`: how far a sender's clock may be ahead; undefined: any. */
+  readonly timestampAfterMsMax: number | undefined
   /** `message.timestamp.type=LogAppendTime`: the broker stamps each batch when it is appended. */
   readonly stampAtAppend: boolean
 }
@@ -41,6 +43,7 @@ export const defaultLogConfig: LogConfig = {
   indexIntervalBytes: 4096,
   retentionMs: undefined,
   retentionBytes: undefined,
+  timestampAfterMsMax: undefined,
   stampAtAppend: false,
 }
 

@@ -15,6 +15,7 @@
  */
 import {
   ClosedError,
+  InvalidTimestampError,
   KaskaError,
   type MessageBatch,
   type ProducerIdentity,
@@ -222,6 +223,7 @@ export class Partition {
     producer: ProducerIdentity | undefined,
   ): Promise<SendPartResult> {
     if (this.#ended !== undefined) throw this.#ended
+    this.#checkTimestamp(log, batch)
     const { baseOffset, appendTimestamp, acknowledged } = log.append({
       ...batch,
       producerId: producer?.producerId ?? -1,
@@ -231,6 +233,17 @@ export class Partition {
     return acknowledged.then(
       () => ({ baseOffset, appendTimestamp }),
       (error) => this.#failure(error),
+    )
+  }
+
+  /** Throws InvalidTimestampError. What the broker stamps itself may come with any timestamp. */
+  #checkTimestamp({ config }: PartitionLog, { maxTimestamp }: MessageBatch): void {
+    const { timestampAfterMsMax: aheadMsMax, stampAtAppend } = config
+    if (aheadMsMax === undefined || stampAtAppend) return
+    const aheadMs = maxTimestamp - this.#seams.clock.now()
+    if (aheadMs <= aheadMsMax) return
+    throw new InvalidTimestampError(
+      `a timestamp is ${aheadMs} ms ahead, the topic's message.timestamp.after.max.ms is ${aheadMsMax}`,
     )
   }
 

@@ -17,6 +17,7 @@ suite('what settings mean for a log', () => {
     assert.ok(config.maxMessageBytes >= 64 * 1024 * 1024 + 61 + 1024)
     assert.equal(config.retentionMs, undefined)
     assert.equal(config.retentionBytes, undefined)
+    assert.equal(config.timestampAfterMsMax, undefined)
     assert.equal(config.segmentBytes, 1024 ** 3)
     assert.equal(config.segmentMs, 604_800_000)
     assert.equal(config.indexIntervalBytes, 4096)
@@ -29,6 +30,7 @@ suite('what settings mean for a log', () => {
       ...native,
       maxMessageBytes: 1_048_588,
       retentionMs: 604_800_000,
+      timestampAfterMsMax: 3_600_000,
     })
   })
 
@@ -47,6 +49,7 @@ suite('what settings mean for a log', () => {
       new Map([
         ['index.interval.bytes', '1'],
         ['max.message.bytes', '2'],
+        ['message.timestamp.after.max.ms', '6'],
         ['message.timestamp.type', 'LogAppendTime'],
         ['retention.bytes', '3'],
         ['retention.ms', '5'],
@@ -60,6 +63,7 @@ suite('what settings mean for a log', () => {
       retentionBytes: 3,
       retentionMs: 5,
       stampAtAppend: true,
+      timestampAfterMsMax: 6,
       segmentBytes: 1048577,
       segmentMs: 4,
     })

@@ -30,8 +30,14 @@ export function logConfigOf({ config, defaults }: Configured): LogConfig {
     maxMessageBytes: numberOf(textOf('max.message.bytes')),
     segmentBytes: numberOf(textOf('segment.bytes')),
     segmentMs: numberOf(textOf('segment.ms')),
+    timestampAfterMsMax: unbounded(numberOf(textOf('message.timestamp.after.max.ms'))),
     retentionMs: limitOf('retention.ms'),
     retentionBytes: limitOf('retention.bytes'),
     stampAtAppend: textOf('message.timestamp.type') === 'LogAppendTime',
   }
+}
+
+/** A limit in milliseconds that no clock reaches is none. */
+function unbounded(value: number): number | undefined {
+  return value === Number.MAX_SAFE_INTEGER ? undefined : value
 }
