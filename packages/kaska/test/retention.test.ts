@@ -1,12 +1,19 @@
 /** Old messages are deleted by themselves, and topics that nobody uses cost next to nothing. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { OffsetOutOfRangeError, type TopicInfo, topicNameOf } from '@kaska/protocol'
+import {
+  OffsetOutOfRangeError,
+  PartitionOfflineError,
+  type TopicInfo,
+  topicNameOf,
+} from '@kaska/protocol'
 import { ManualClock } from '../../../sim/manual-clock.ts'
 import { type Broker, type BrokerOptions, createBroker } from '../src/broker.ts'
+import { DiskError, type DiskFile } from '../src/log/disk.ts'
 import { MemoryDisk } from '../src/log/memory-disk.ts'
 import type { LocalEngine } from '../src/topics/local-engine.ts'
-import { batchOf, context } from './batches.ts'
+import { batchOf, context, messagesOf } from './batches.ts'
+import { startNativeBroker } from './native-broker.ts'
 
 const minute = 60_000
 
@@ -168,6 +175,55 @@ test('new settings count for logs that are open, and for those that are not', as
     assert.deepEqual(await setup.bounds(topic, partition), [1, 1])
   }
   await setup.close()
+})
+
+test('a poll that cannot read one partition reads the others, and releases each once', async () => {
+  let isBroken = false
+  class BrokenDisk extends MemoryDisk {
+    override async open(path: string, options?: { create?: boolean }) {
+      const file = await super.open(path, options)
+      if (!path.endsWith('-0/00000000000000000000.log')) return file
+      const read: DiskFile['read'] = async (position, into) => {
+        if (isBroken) throw new DiskError('failed', 'simulated')
+        return await file.read(position, into)
+      }
+      return { ...file, read }
+    }
+  }
+  const disk = new BrokenDisk()
+  const request = { name: topicNameOf('t'), partitions: 3, config: new Map<string, string>() }
+  const first = await startNativeBroker({ disk })
+  const { id } = await first.engine.createTopic(request, context)
+  const parts = [0, 1, 2].map((partition) => ({
+    topic: id,
+    partition,
+    baseSequence: -1,
+    batch: batchOf([`in ${partition}`]),
+  }))
+  await first.engine.send({ producer: undefined, parts }, context)
+  await first.close()
+
+  const { engine, budget, close } = await startNativeBroker({ disk })
+  for (const { partition } of parts) await engine.offsets(id, partition, context)
+  const { available } = budget
+  isBroken = true
+  const polling = engine.poll(
+    {
+      parts: parts.map(({ partition }) => ({ topic: id, partition, offset: 0 })),
+      waitMs: 0,
+      bytesMax: 1e6,
+    },
+    context,
+  )
+  const { batches, failures, release } = await polling
+  assert.ok(failures[0]?.error instanceof PartitionOfflineError)
+  assert.deepEqual(
+    messagesOf(batches).map(({ value }) => value),
+    ['in 1', 'in 2'],
+  )
+  release()
+  assert.equal(budget.available, available)
+  await close()
 })
 
 test('a topic may be deleted while old messages are, and the broker closed', async () => {

@@ -214,8 +214,12 @@ export class Poll implements PartitionWaiter {
           } catch (error) {
             // What ran out of patience comes with the next poll.
             if (patience?.signal.aborted && !(error instanceof KaskaError)) continue
-            for (const rest of readings.slice(index + 1)) releaseUnread(rest)
-            this.#fail(part, reasonOf(error, partition))
+            try {
+              this.#fail(part, reasonOf(error, partition))
+            } catch (fatal) {
+              for (const rest of readings.slice(index + 1)) releaseUnread(rest)
+              throw fatal
+            }
           }
         }
         await this.#giveWay()
