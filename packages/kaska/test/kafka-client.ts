@@ -165,10 +165,15 @@ export function encodeBatch(batch: MessageBatch, fields: StoredFields = {}): Uin
   return [header, ...batch.records]
 }
 
-/** The values of the messages in stored batches that are not compressed, with their offsets. */
+/** The values of the messages in stored batches that are not compressed, as text, with their offsets. */
 export function valuesOf(records: Chunks): [offset: number, value: string][] {
+  return recordsOf(records).map(([offset, value]) => [offset, new TextDecoder().decode(value)])
+}
+
+/** The values of the messages in stored batches that are not compressed, with their offsets. */
+export function recordsOf(records: Chunks): [offset: number, value: Uint8Array][] {
   const bytes = joinChunks(records)
-  const values: [number, string][] = []
+  const values: [number, Uint8Array][] = []
   for (let start = 0; start < bytes.length; ) {
     const header = decodeBatchHeader(bytes, start)
     const end = start + batchLengthOverhead + header.batchLength
@@ -177,8 +182,7 @@ export function valuesOf(records: Chunks): [offset: number, value: string][] {
       header.recordCount,
     )
     for (let record = decoder.next(); record !== undefined; record = decoder.next()) {
-      const value = new TextDecoder().decode(record.value ?? undefined)
-      values.push([header.baseOffset + record.offsetDelta, value])
+      values.push([header.baseOffset + record.offsetDelta, record.value ?? new Uint8Array(0)])
     }
     start = end
   }
