@@ -480,6 +480,28 @@ suite('offsets of native and of Kafka clients', () => {
     assert.equal(old.partitions[0].errorCode, errorCode.UNKNOWN_TOPIC_ID)
   })
 
+  test('are not moved from the command line while consumers are running', async () => {
+    await using serve = await ServeProcess.start(['--topic', 'x'])
+    using client = dialPort(serve.port)
+    await serve.run(['produce', 'x'], { input: '1\n2\n' })
+    const member = await join(client, 'g')
+    const topic = { name: 'x', id: noTopicId }
+    await commit(client, 'g', topic, [{ committedOffset: 1 }], member)
+    const refusal =
+      /^kaska: 'g' is a group of Kafka consumers that are running; stop them, or commit under another name\n$/
+    const moved = await serve.run(['offset', 'commit', 'g', 'x', '0'])
+    assert.equal(moved.code, 1)
+    assert.match(moved.stderr, refusal)
+    const consumed = await serve.run(['consume', 'x', '--as', 'g', '-e'])
+    assert.deepEqual([consumed.code, consumed.stdout], [1, '2\n'])
+    assert.match(consumed.stderr, refusal)
+    assert.equal((await serve.run(['offset', 'committed', 'g', 'x'])).stdout, '1\n')
+
+    await client.ask(leaveGroup, 1, { groupId: 'g', memberId: member.memberId })
+    assert.equal((await serve.run(['offset', 'commit', 'g', 'x', '0'])).code, 0)
+    assert.equal(await offsetOf(client, 'g', topic), 0)
+  })
+
   test('are all there after kill -9', async () => {
     await using directory = await temporaryDirectory()
     const argv = ['--data', path.join(directory.path, 'data')]
