@@ -132,6 +132,7 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
       clock,
       random,
       config: { ...config, ...groupBounds(budget.total) },
+      budget,
       offsets: () => offsets,
       report,
     })

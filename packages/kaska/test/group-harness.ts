@@ -14,6 +14,8 @@ export interface Harness {
   readonly clock: ManualClock
   readonly directory: StateDouble
   readonly groups: GroupCoordinator
+  /** What was charged to the byte budget. */
+  readonly charged: () => number
   /** Groups that have offsets. */
   readonly withOffsets: Set<string>
   readonly reports: string[]
@@ -39,11 +41,17 @@ export async function openGroups(
 ): Promise<Harness> {
   const withOffsets = new Set<string>()
   const reports: string[] = []
+  let charged = 0
   const groups = await GroupCoordinator.open(directory, {
     clock,
     // A broker that starts again gives other ids.
     random: new SeededRandom(1 + clock.monotonic()),
     config: { ...defaultBrokerConfig, ...groupBounds(memoryBytesMax), ...config },
+    budget: {
+      charge: (bytes) => {
+        charged += bytes
+      },
+    },
     offsets: () => ({
       groups: () => withOffsets,
       hasOffsets: (group) => withOffsets.has(group),
@@ -52,7 +60,7 @@ export async function openGroups(
     report: (line) => void reports.push(line),
   })
   const member = (options: MemberOptions = {}) => new TestMember(groups, options)
-  return { clock, directory, groups, withOffsets, reports, member }
+  return { clock, directory, groups, charged: () => charged, withOffsets, reports, member }
 }
 
 /** One client that is in a group, or wants to be. It remembers what it was told. */

@@ -69,6 +69,7 @@ export async function startNativeBroker(options: NativeBrokerOptions = {}): Prom
     clock,
     random,
     config: { ...config, ...groupBounds(budget.total) },
+    budget,
     offsets: () => offsets,
     report,
   })

@@ -19,5 +19,5 @@ export interface GroupConfig {
 export function groupBounds(
   memoryBytesMax: number,
 ): Pick<GroupConfig, 'memberBytesMax' | 'pendingMax'> {
-  return { memberBytesMax: Math.floor(memoryBytesMax / 16), pendingMax: 10_000 }
+  return { memberBytesMax: Math.floor(memoryBytesMax / 8), pendingMax: 10_000 }
 }

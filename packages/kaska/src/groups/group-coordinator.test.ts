@@ -249,6 +249,18 @@ suite('a group of members', () => {
     assert.equal(await alone, 0)
   })
 
+  test('many members are answered in slices, and none of them is left out', async () => {
+    const harness = await openGroups({ groupInitialRebalanceDelayMs: 3000 })
+    const members = Array.from({ length: 1000 }, () => harness.member())
+    const joining = Promise.all(members.map((member) => member.join()))
+    await harness.clock.advance(6000)
+    assert.deepEqual(new Set(await joining), new Set([0]))
+    const syncing = syncAll(...members)
+    await harness.clock.advance(0)
+    assert.deepEqual(new Set(await syncing).size, 1000)
+    assert.equal(stateOf(harness), 'Stable 1000')
+  })
+
   test('what is wrong is refused', async () => {
     const harness = await openGroups({ groupSizeMax: 2 })
     const [a, b, c] = [harness.member(), harness.member(), harness.member()]

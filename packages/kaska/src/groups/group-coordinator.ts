@@ -32,6 +32,8 @@ export interface GroupCoordinatorOptions {
   readonly clock: Clock
   readonly random: Random
   readonly config: GroupConfig
+  /** What the groups take of it is told to it, and never refused by it. */
+  readonly budget: { charge(bytes: number): void }
   readonly offsets: () => GroupOffsets
   /** What a person who runs the broker should hear of: one line of text each. */
   readonly report: (line: string) => void
@@ -67,7 +69,7 @@ const sweepMs = 600_000
 /** Groups after which a long walk lets others have a turn. */
 const sliceGroups = 1000
 /** What a group takes in memory beside its members and its name, about. */
-const groupBytes = 1024
+const groupBytes = 2560
 
 const noMembers: GroupDescription = {
   state: 'Empty',
@@ -123,6 +125,7 @@ export class GroupCoordinator implements Membership {
       },
       counted: (bytes) => {
         this.#bytes += bytes
+        options.budget.charge(bytes)
       },
       pendingAdded: (group, id) => this.#addPending(group, id),
       pendingRemoved: (id) => this.#pending.delete(id),
@@ -290,14 +293,14 @@ export class GroupCoordinator implements Membership {
   #create(name: string): Group {
     const group = new Group(name, this.#host)
     this.#groups.set(name, group)
-    this.#bytes += bytesOf(group)
+    this.#host.counted(bytesOf(group))
     return group
   }
 
   #forget(group: Group): void {
     group.close(errorCode.UNKNOWN_MEMBER_ID)
     this.#filled(group)
-    this.#bytes -= bytesOf(group)
+    this.#host.counted(-bytesOf(group))
     if (this.#groups.get(group.name) === group) this.#groups.delete(group.name)
   }
 

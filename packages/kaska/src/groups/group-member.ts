@@ -21,7 +21,7 @@ export interface MemberFields {
 }
 
 /** What a member and a protocol of it take in memory beside their bytes, about. */
-const memberBytes = 1024
+const memberBytes = 2048
 const protocolBytes = 128
 
 export class GroupMember {
@@ -42,6 +42,8 @@ export class GroupMember {
   isNew = true
   /** When it is given up, in monotonic time, unless it is waiting for an answer. */
   sessionEnd = 0
+  /** What was counted for it: `bytes` of then. */
+  bytesCounted = 0
 
   constructor(fields: MemberFields) {
     this.id = fields.id

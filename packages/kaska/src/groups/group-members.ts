@@ -17,8 +17,6 @@ export class GroupMembers {
   /** How many members can do each protocol. */
   readonly #protocolCounts = new Map<string, number>()
   readonly #counted: (bytes: number) => void
-  /** What has been counted for each. */
-  readonly #bytes = new Map<GroupMember, number>()
   #leader: GroupMember | undefined
   #joining = 0
 
@@ -88,8 +86,8 @@ export class GroupMembers {
     if (member.instanceId !== null) this.#byInstance.delete(member.instanceId)
     this.#countProtocols(member.protocols, -1)
     if (this.#leader === member) this.#leader = this.#byId.values().next().value
-    this.#counted(-(this.#bytes.get(member) ?? 0))
-    this.#bytes.delete(member)
+    this.#counted(-member.bytesCounted)
+    member.bytesCounted = 0
   }
 
   /** A static member has started anew, and goes on under this id. */
@@ -120,11 +118,16 @@ export class GroupMembers {
 
   /** Answers its JoinGroup, if it waits for an answer. */
   endJoin(member: GroupMember, answer: JoinAnswer): void {
+    this.takeJoin(member)?.settle(answer)
+  }
+
+  /** It waits no more; whoever takes what it waited for is to answer it. */
+  takeJoin(member: GroupMember): Waiter<JoinAnswer> | undefined {
     const { join } = member
-    if (join === undefined) return
+    if (join === undefined) return undefined
     member.join = undefined
     this.#joining--
-    join.settle(answer)
+    return join
   }
 
   /** Sees to it that a member leads which has joined; false where none has. */
@@ -161,8 +164,8 @@ export class GroupMembers {
   /** Counts again what it takes. */
   recount(member: GroupMember): void {
     const { bytes } = member
-    this.#counted(bytes - (this.#bytes.get(member) ?? 0))
-    this.#bytes.set(member, bytes)
+    this.#counted(bytes - member.bytesCounted)
+    member.bytesCounted = bytes
   }
 
   #countProtocols(protocols: readonly GroupProtocol[], by: number): void {

@@ -3,7 +3,7 @@
  * the broker starts again, and a static member finds its assignment.
  *
  * What is kept of a group is its last generation that was complete, or that there was nobody left in
- * it, as the entry that was appended: its byte fields are the members' own.
+ * it, as the entry that was appended: its longer byte fields are the members' own.
  *
  * An entry of the log: a kind (u8), the group's name, and then
  *   1 a generation   number, since when (wall time), protocol type, protocol name, leader, members:
@@ -21,6 +21,8 @@ import { GroupMember, type GroupProtocol } from './group-member.ts'
 
 const generationKind = 1
 const forgottenKind = 2
+
+const copiedBytesMax = 512
 
 /** What is kept of one group. */
 interface Kept {
@@ -209,5 +211,7 @@ function readString(reader: ChunkReader): string {
 
 function writeBytes(writer: ChunkWriter, bytes: Uint8Array): void {
   writer.varint(bytes.length)
-  writer.view(bytes)
+  // A view takes more memory than a few bytes.
+  if (bytes.length < copiedBytesMax) writer.copy(bytes)
+  else writer.view(bytes)
 }

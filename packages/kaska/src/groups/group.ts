@@ -122,8 +122,10 @@ export class Group {
       return this.#rebalance.syncAnswer(member)
     }
     this.#rebalance.endSync(member, refuseSync(errorCode.REBALANCE_IN_PROGRESS))
-    const waiter = new Waiter<SyncAnswer>(signal, () => {
-      this.#rebalance.endSync(member, refuseSync(errorCode.NOT_COORDINATOR))
+    const waiter = new Waiter<SyncAnswer>(signal, (gone) => {
+      gone.settle(refuseSync(errorCode.NOT_COORDINATOR))
+      if (member.sync !== gone) return
+      member.sync = undefined
       this.#rebalance.beat(member)
     })
     member.sync = waiter
@@ -312,14 +314,17 @@ export class Group {
   }
 
   #wait(member: GroupMember, signal: AbortSignal): Promise<JoinAnswer> {
-    const waiter = new Waiter<JoinAnswer>(signal, () => this.#joinGone(member))
+    const waiter = new Waiter<JoinAnswer>(signal, (gone) => this.#joinGone(member, gone))
     this.members.startJoin(member, waiter)
     return waiter.answer
   }
 
   /** Nobody waits for the answer any more. */
-  #joinGone(member: GroupMember): void {
-    this.members.endJoin(member, refuseJoin(errorCode.NOT_COORDINATOR, member.id))
+  #joinGone(member: GroupMember, waiter: Waiter<JoinAnswer>): void {
+    waiter.settle(refuseJoin(errorCode.NOT_COORDINATOR, member.id))
+    // It is about to be answered, or waits on another connection.
+    if (member.join !== waiter) return
+    this.members.takeJoin(member)
     if (member.isNew && !member.isStatic) {
       this.#rebalance.remove(member)
       this.#rebalance.goOnWithout()

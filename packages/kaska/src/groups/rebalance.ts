@@ -34,6 +34,8 @@ export interface RebalanceOwner extends GivenIdsOwner {
 }
 
 const never = Number.POSITIVE_INFINITY
+/** Answers that are given in one turn. */
+const answersAtOnce = 100
 
 export class Rebalance {
   readonly members: GroupMembers
@@ -197,9 +199,16 @@ export class Rebalance {
       return
     }
     this.#enter('Stable')
+    const answers: (() => void)[] = []
     for (const member of this.members) {
-      if (this.endSync(member, this.syncAnswer(member))) this.beat(member)
+      const { sync } = member
+      if (sync === undefined) continue
+      const answer = this.syncAnswer(member)
+      member.sync = undefined
+      answers.push(() => sync.settle(answer))
+      this.beat(member)
     }
+    void this.#answerAll(answers)
   }
 
   hasSynced(member: GroupMember): void {
@@ -295,14 +304,26 @@ export class Rebalance {
     }
     this.#protocolName = this.members.selectProtocol()
     this.#enter('CompletingRebalance')
+    const answers: (() => void)[] = []
     for (const member of this.members) {
       this.#unsynced.add(member)
       member.isNew = false
-      this.members.endJoin(member, this.joinAnswer(member, { withMembers: true }))
+      const join = this.members.takeJoin(member)
+      const answer = this.joinAnswer(member, { withMembers: true })
+      answers.push(() => join?.settle(answer))
       this.beat(member)
     }
+    void this.#answerAll(answers)
     this.#syncEnd = this.#owner.clock.monotonic() + this.members.rebalanceTimeoutMs
     this.#alarm.by(this.#syncEnd)
+  }
+
+  /** In slices: each answer is encoded and sent in the turn in which it is given. */
+  async #answerAll(answers: readonly (() => void)[]): Promise<void> {
+    for (const [index, answer] of answers.entries()) {
+      if (index > 0 && index % answersAtOnce === 0) await this.#owner.clock.yield()
+      answer()
+    }
   }
 
   #enter(state: GroupState): void {
