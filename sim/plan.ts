@@ -12,6 +12,8 @@ export interface PlannedTopic {
   readonly name: string
   readonly partitions: number
   readonly config: Readonly<Record<string, string>>
+  /** Are messages at its front deleted, by its settings or by an operator? */
+  readonly isTrimmed: boolean
 }
 
 /** How often each thing goes wrong, in relation to each other; 0 never. */
@@ -59,6 +61,7 @@ export interface BrokerLimits {
   readonly checkpointMs: number
   readonly memoryBytes: number
   readonly tailBytes: number
+  readonly retentionCheckMs: number
 }
 
 export interface Pace {
@@ -82,7 +85,13 @@ export function planOf(seed: number, random: SeededRandom): Plan {
       name: topicNames[index] as string,
       partitions: random.chance(0.5) ? 1 : random.between(2, 4),
       config: configOf(random),
+      isTrimmed: false,
     })
+  }
+  // Decided apart from all else, so that the other runs stay as they were.
+  const trimming = random.fork('trimming')
+  if (trimming.chance(0.4)) {
+    for (const [index, topic] of topics.entries()) topics[index] = trimmed(topic, trimming)
   }
   // Some runs meet one kind of trouble only, so that it is met in depth.
   const isMixed = random.chance(0.6)
@@ -132,6 +141,13 @@ export function planOf(seed: number, random: SeededRandom): Plan {
   }
 }
 
+function trimmed(topic: PlannedTopic, random: SeededRandom): PlannedTopic {
+  const config = { ...topic.config }
+  if (random.chance(0.5)) config['retention.ms'] = String(random.spread(200, 20_000))
+  if (random.chance(0.3)) config['retention.bytes'] = String(random.spread(0, 200_000))
+  return { ...topic, config, isTrimmed: true }
+}
+
 function limitsOf(random: SeededRandom): BrokerLimits {
   const isNarrow = random.chance(0.5)
   return {
@@ -141,6 +157,7 @@ function limitsOf(random: SeededRandom): BrokerLimits {
     checkpointMs: random.pick([500, 5000, 60_000]),
     memoryBytes: isNarrow ? random.between(4, 16) << 20 : 256 << 20,
     tailBytes: random.chance(0.3) ? random.spread(0, 1 << 20) : 2 << 20,
+    retentionCheckMs: random.fork('retention').pick([50, 500, 5000, 300_000]),
   }
 }
 

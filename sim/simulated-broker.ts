@@ -164,6 +164,7 @@ export class SimulatedBroker {
         budget,
         clock,
         openPartitionsMax: limits.openPartitions,
+        retentionCheckMs: limits.retentionCheckMs,
         codecs,
         expander: expanderOf(codecs),
         report,
@@ -179,6 +180,22 @@ export class SimulatedBroker {
     } catch (error) {
       await directory.close()
       throw error
+    }
+  }
+
+  /** Does something with the engine; undefined: there is none, or the process was killed meanwhile. */
+  async operate<T>(task: (engine: LocalEngine) => Promise<T>): Promise<T | undefined> {
+    const running = this.#running
+    if (running === undefined) return undefined
+    const { engine, process } = running
+    let callOff = (): void => {}
+    const killed = new Promise<undefined>((resolve) => {
+      callOff = process.onKill(() => resolve(undefined))
+    })
+    try {
+      return await Promise.race([task(engine), killed])
+    } finally {
+      callOff()
     }
   }
 

@@ -9,6 +9,7 @@
  */
 import type { Client } from '@kaska/client'
 import { CommitChecker } from './checkers/commit-checker.ts'
+import { DeletionChecker } from './checkers/deletion-checker.ts'
 import { MessageChecker } from './checkers/message-checker.ts'
 import { TopicChecker } from './checkers/topic-checker.ts'
 import { BudgetExceededError, ManualClock } from './manual-clock.ts'
@@ -24,6 +25,7 @@ import { isExpectedError } from './workload/expected-errors.ts'
 import { Producer } from './workload/producer.ts'
 import { readEverything } from './workload/read-everything.ts'
 import { TopicOwner } from './workload/topic-owner.ts'
+import { Trimmer } from './workload/trimmer.ts'
 
 /** What a run came to. */
 export interface Outcome {
@@ -70,7 +72,8 @@ class Simulation {
   readonly #disk: SimulatedDisk
   readonly #broker: SimulatedBroker
   readonly #nemesis: Nemesis
-  readonly #messages = new MessageChecker()
+  readonly #messages = new MessageChecker(() => this.clock.now())
+  readonly #deletions: DeletionChecker
   readonly #commits = new CommitChecker()
   /** One for each owner of topics. */
   readonly #topics: TopicChecker[] = []
@@ -83,6 +86,13 @@ class Simulation {
   constructor(plan: Plan, random: SeededRandom, options: SimulationOptions) {
     this.#plan = plan
     this.#random = random
+    this.#deletions = new DeletionChecker({
+      messages: this.#messages,
+      topics: plan.topics,
+      isFirm: plan.troubles.fullDisk === 0,
+      hasJumps: plan.troubles.clockJump > 0,
+      now: () => this.clock.now(),
+    })
     const { clock } = this
     const report = (line: string): void => {
       this.#log.push(`${clock.monotonic().toFixed(1).padStart(9)} ms  ${line}`)
@@ -119,7 +129,7 @@ class Simulation {
     for (const { name, partitions, config } of this.#plan.topics) {
       await admin.createTopic(name, { partitions, config })
     }
-    const actors = [...this.#producers(), ...this.#startConsumers()]
+    const actors = [...this.#producers(), ...this.#startConsumers(), ...this.#trimmers()]
     const owners = await this.#owners()
     const troubles = this.#nemesis.run().finally(() => {
       this.#isOver = true
@@ -141,6 +151,8 @@ class Simulation {
       ...this.#messages.counts,
       seen: sum(this.#consumers.map(({ seen }) => seen)),
       commits: this.#commits.counts.acknowledged,
+      trimmed: this.#deletions.counts.told,
+      retained: this.#deletions.counts.retained,
       created: sum(this.#topics.map(({ counts }) => counts.created)),
       deleted: sum(this.#topics.map(({ counts }) => counts.deleted)),
       starts: this.#broker.starts,
@@ -198,10 +210,30 @@ class Simulation {
         topics: this.#plan.topics,
         messages: this.#messages,
         commits: this.#commits,
+        deletions: this.#deletions,
       })
       this.#consumers.push(consumer)
       return this.#track(name, consumer.run())
     })
+  }
+
+  #trimmers(): Promise<void>[] {
+    const topics = this.#plan.topics.filter(({ isTrimmed }) => isTrimmed)
+    if (topics.length === 0) return []
+    const run = async (): Promise<void> => {
+      const name = 'trimmer'
+      const client = await this.#connect(name)
+      const trimmer = new Trimmer({
+        ...this.#common(name),
+        client,
+        operate: (task) => this.#broker.operate(task),
+        topics,
+        deletions: this.#deletions,
+      })
+      await this.#track(name, trimmer.run())
+      await client.close()
+    }
+    return [run()]
   }
 
   #owners(): Promise<TopicOwner[]> {
@@ -253,7 +285,7 @@ class Simulation {
   /** Reads everything from the start, and compares. */
   async #check(admin: Client): Promise<void> {
     const reader = await this.#connect('reader')
-    await readEverything(reader, this.#plan.topics, this.#messages)
+    await readEverything(reader, this.#plan.topics, this.#messages, this.#deletions)
     await reader.close()
     for (const consumer of this.#consumers) await consumer.check(admin)
   }

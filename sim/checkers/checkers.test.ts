@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CommitChecker } from './commit-checker.ts'
+import { DeletionChecker } from './deletion-checker.ts'
 import { MessageChecker, messageBytes, messageIdOf } from './message-checker.ts'
 import { PositionChecker } from './position-checker.ts'
 import { TopicChecker } from './topic-checker.ts'
@@ -35,6 +36,7 @@ test('a lost acknowledged message shows', () => {
   const { id } = senderOf(checker)(0)
   checker.acknowledged(id, at(0))
   assert.throws(() => checker.whole(topic, 0, 0, 0), /acknowledged at orders\/0 offset 0/)
+  checker.whole(topic, 0, 1, 1)
 })
 
 test('a message that was seen and is gone shows', () => {
@@ -102,6 +104,61 @@ test('an offset that was not read in the end shows', () => {
   const checker = new MessageChecker()
   checker.seen(at(1), senderOf(checker)(0).bytes)
   assert.throws(() => checker.whole(topic, 0, 0, 2), /nothing was read at orders\/0 offset 0/)
+})
+
+function trimmed(config: Record<string, string>, options: { isFirm?: boolean } = {}) {
+  const time = { now: 1000 }
+  const messages = new MessageChecker(() => time.now)
+  const send = senderOf(messages)
+  // Sent at 1000, 2000, 3000, of 100 bytes each.
+  for (let number = 0; number < 3; number++) {
+    messages.acknowledged(send(number, 0, 100).id, at(number))
+    time.now += 1000
+  }
+  const deletions = new DeletionChecker({
+    messages,
+    topics: [{ name: topic, partitions: 1, config, isTrimmed: true }],
+    isFirm: options.isFirm ?? true,
+    hasJumps: false,
+    now: () => time.now,
+  })
+  return { deletions, time }
+}
+
+test('deletions: too much, and back again', () => {
+  const { deletions } = trimmed({})
+  deletions.startRead(topic, 0, 0, 0)
+  assert.throws(() => deletions.startRead(topic, 0, 1, 0), /begins at 1: nobody deleted/)
+  deletions.asking(topic, 0, 2)
+  deletions.startRead(topic, 0, 0, 0)
+  deletions.startRead(topic, 0, 2, 0)
+  const floor = deletions.floorOf(topic, 0)
+  assert.throws(() => deletions.startRead(topic, 0, 0, floor), /begins at 0: .* begin at 2/)
+  assert.throws(() => deletions.startRead(topic, 0, 3, floor), /begins at 3/)
+})
+
+test('deletions: on a full disk only what was acknowledged is firm', () => {
+  const { deletions } = trimmed({}, { isFirm: false })
+  deletions.asking(topic, 0, 2)
+  deletions.startRead(topic, 0, 2, 0)
+  deletions.startRead(topic, 0, 0, deletions.floorOf(topic, 0))
+  deletions.told(topic, 0, 2)
+  assert.throws(
+    () => deletions.startRead(topic, 0, 0, deletions.floorOf(topic, 0)),
+    /begins at 0: .* begin at 2/,
+  )
+})
+
+test('deletions: a message inside of the retention must stay', () => {
+  const { deletions, time } = trimmed({ 'retention.ms': '2500' })
+  assert.equal(time.now, 4000)
+  deletions.startRead(topic, 0, 1, 0)
+  assert.throws(() => deletions.startRead(topic, 0, 2, 0), /offset 1 is to be kept/)
+  time.now = 4501
+  deletions.startRead(topic, 0, 2, 1)
+  const { deletions: bySize } = trimmed({ 'retention.bytes': '600' })
+  bySize.startRead(topic, 0, 1, 0)
+  assert.throws(() => bySize.startRead(topic, 0, 2, 0), /is to be kept/)
 })
 
 test('commits: lost, gone back, never made', () => {

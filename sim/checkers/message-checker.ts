@@ -24,6 +24,8 @@ interface SentMessage {
   /** Where it was sent to, if the sender said so. */
   readonly partition: number | undefined
   readonly size: number
+  /** Wall time at its sender. */
+  readonly sentAt: number
   state: 'under way' | 'acknowledged' | 'refused' | 'unknown'
   /** Where it was acknowledged, or first seen. */
   place: Place | undefined
@@ -66,12 +68,18 @@ function filling(number: number, index: number): number {
 }
 
 export class MessageChecker {
+  readonly #now: () => number
   readonly #sent = new Map<string, SentMessage>()
   /** By topic and partition: what lies at each offset, as far as anybody knows. */
   readonly #logs = new Map<string, Map<number, string>>()
 
   /** How many acknowledgements there were. */
   acknowledgements = 0
+
+  /** `now`: wall time. */
+  constructor(now: () => number = () => 0) {
+    this.#now = now
+  }
 
   /** How many messages ended how. */
   get counts(): Record<SentMessage['state'], number> {
@@ -85,6 +93,7 @@ export class MessageChecker {
       topic,
       partition,
       size: bytes.length,
+      sentAt: this.#now(),
       state: 'under way',
       place: undefined,
     })
@@ -132,9 +141,27 @@ export class MessageChecker {
     return id
   }
 
+  /** When the message that lies here was sent; undefined where nobody knows which one does. */
+  sentAt(place: Place): number | undefined {
+    const key = this.#logOf(place.topic, place.partition).get(place.offset)
+    return key === undefined ? undefined : this.#sent.get(key)?.sentAt
+  }
+
+  /** At least the bytes of the messages from an offset on, each with so many beside its value. */
+  bytesFrom(topic: string, partition: number, offset: number, overheadBytes: number): number {
+    let bytes = 0
+    for (const { place, partition: sentTo, size, topic: sentIn } of this.#sent.values()) {
+      if (sentIn !== topic || (sentTo ?? partition) !== partition) continue
+      // One of which nobody knows where it is may be there.
+      const isThere = place === undefined || place.partition === partition
+      if (isThere && (place?.offset ?? offset) >= offset) bytes += size + overheadBytes
+    }
+    return bytes
+  }
+
   /**
-   * The whole of a partition, read when all was over: nothing acknowledged or seen may be missing,
-   * and each sender's messages lie in its order.
+   * The whole of a partition from its start, read when all was over: nothing acknowledged or seen may be
+   * missing behind it, and each sender's messages lie in its order.
    */
   whole(topic: string, partition: number, startOffset: number, endOffset: number): void {
     const log = this.#logOf(topic, partition)
@@ -153,7 +180,7 @@ export class MessageChecker {
       lastOf.set(sender, number)
     }
     for (const [offset, key] of log) {
-      if (offset >= startOffset && offset < endOffset) continue
+      if (offset < endOffset) continue
       const what = this.#sent.get(key)?.state === 'acknowledged' ? 'acknowledged' : 'seen'
       const place = show({ topic, partition, offset })
       throw new Violation(`${key} was ${what} at ${place}: the log is ${startOffset}..${endOffset}`)

@@ -2,10 +2,12 @@
  * A consumer: subscribes, polls, seeks back now and then, commits as it goes, and now and then begins
  * anew at what it committed, as after a restart of its own.
  */
-import type { Client, Message } from '@kaska/client'
+import { type Client, type Message, OffsetOutOfRangeError } from '@kaska/client'
 import type { CommitChecker } from '../checkers/commit-checker.ts'
+import type { DeletionChecker } from '../checkers/deletion-checker.ts'
 import type { MessageChecker } from '../checkers/message-checker.ts'
 import { PositionChecker } from '../checkers/position-checker.ts'
+import { Violation } from '../checkers/violation.ts'
 import type { PlannedTopic } from '../plan.ts'
 import type { SeededRandom } from '../seeded-random.ts'
 import type { Sleeper } from './sleeper.ts'
@@ -22,12 +24,16 @@ export interface ConsumerOptions {
   readonly topics: readonly PlannedTopic[]
   readonly messages: MessageChecker
   readonly commits: CommitChecker
+  readonly deletions: DeletionChecker
   /** How long its polls wait: one of these. */
   readonly pollMs: readonly number[]
   /** The errors that a call may end with, and still the run is sound. */
   readonly isExpected: (error: unknown) => boolean
   readonly isOver: () => boolean
 }
+
+/** The partitions of all topics together are fewer. */
+const inVainMax = 50
 
 export class Consumer {
   readonly #options: ConsumerOptions
@@ -36,6 +42,13 @@ export class Consumer {
   readonly #group: string
   /** The largest offset that was handed to `commit`, by partition: commits only grow. */
   readonly #committed = new Map<string, number>()
+
+  /** Was it told that what it reads next was deleted? */
+  #isBehind = false
+  /** How many partitions it has moved since then. */
+  #caughtUp = 0
+  /** How often it was told so, and there was nothing to move. */
+  #inVain = 0
 
   constructor(options: ConsumerOptions) {
     this.#options = options
@@ -69,10 +82,13 @@ export class Consumer {
   /** So many polls of one subscription. */
   async #consume(client: Client, polls: number): Promise<void> {
     const { clock, isExpected, isOver, random } = this.#options
+    this.#isBehind = false
+    this.#caughtUp = 0
     await client.subscribe([...this.#topics.map(({ name }) => name), 'no such topic'])
     await this.#begin(client)
     for (let count = 0; count < polls && !isOver(); count++) {
       try {
+        if (this.#isBehind) await this.#catchUp(client)
         const way = random.between(1, 50)
         if (way === 1) await this.#stream(client)
         else if (way === 2) await this.#seekWhilePolling(client)
@@ -81,9 +97,40 @@ export class Consumer {
         if (random.chance(0.05)) await this.#commit(client)
         if (random.chance(0.05)) await this.#readCommit(client)
       } catch (error) {
-        if (!isExpected(error)) throw error
+        if (this.#isDeletion(error)) this.#isBehind = true
+        else if (!isExpected(error)) throw error
         await clock.sleep(100)
       }
+    }
+  }
+
+  /** Was what it was about to read deleted? */
+  #isDeletion(error: unknown): boolean {
+    const { deletions } = this.#options
+    const isTrimmed = this.#topics.some(({ name }) => deletions.isTrimmed(name))
+    return isTrimmed && error instanceof OffsetOutOfRangeError
+  }
+
+  /** Goes on where the partitions begin that lost what it was to read next. */
+  async #catchUp(client: Client): Promise<void> {
+    const { deletions } = this.#options
+    for (const { name, partitions } of this.#topics) {
+      for (let partition = 0; partition < partitions; partition++) {
+        const floor = deletions.floorOf(name, partition)
+        const startOffset = await client.startOffset(name, partition)
+        deletions.startRead(name, partition, startOffset, floor)
+        if (client.position(name, partition) >= startOffset) continue
+        client.seek(name, startOffset, partition)
+        this.#positions.moved(name, partition, startOffset)
+        this.#caughtUp++
+      }
+    }
+    this.#isBehind = false
+    // Each partition has an error of its own, and all of them have moved at the first.
+    this.#inVain = this.#caughtUp > 0 ? 0 : this.#inVain + 1
+    this.#caughtUp = 0
+    if (this.#inVain > inVainMax) {
+      throw new Violation(`${this.#options.name}: out of range, and nothing was deleted`)
     }
   }
 
