@@ -274,7 +274,8 @@ export class Client implements AsyncDisposable {
 
   /**
    * Stores an offset under a name (contract 4): by custom that of the next message to read. Rejects
-   * with UnknownTopicError.
+   * with UnknownTopicError, and with GroupActiveError while consumers of Kafka's protocol are running in
+   * the group of that name.
    */
   async commit(
     name: string,

@@ -219,7 +219,10 @@ export interface Engine {
     context: RequestContext,
   ): Promise<number | undefined>
 
-  /** All entries or none, durable when it resolves (contract 4). */
+  /**
+   * All entries or none, durable when it resolves (contract 4). Rejects with GroupActiveError while Kafka
+   * consumers are running under that name.
+   */
   commit(group: string, entries: readonly CommitEntry[], context: RequestContext): Promise<void>
   committed(
     group: string,
