@@ -94,6 +94,27 @@ test('options come from the environment and from a file too', async () => {
   await once(child, 'close')
 })
 
+test("the broker's configuration: --config, KASKA_CONFIG, and the file", async () => {
+  await using directory = await temporaryDirectory()
+  const file = path.join(directory.path, 'kaska.json')
+  await writeFile(file, JSON.stringify({ config: ['log.retention.hours=2'] }))
+  const ways = [
+    { args: ['--config', 'log.retention.hours=2', '--config', 'message.max.bytes=5000'], env: {} },
+    { args: [], env: { KASKA_CONFIG: 'log.retention.hours=2,message.max.bytes=5000' } },
+    { args: [], env: { KASKA_CONFIG_FILE: file } },
+  ]
+  for (const { args, env } of ways) {
+    await using broker = await ServeProcess.start([...args, '--topic', 'orders'], { env })
+    const { stdout } = await broker.run(['topic', 'describe', 'orders', '--json'])
+    const { config } = JSON.parse(stdout)
+    const values = Object.fromEntries(
+      config.map(({ name, value }: { name: string; value: string }) => [name, value]),
+    )
+    assert.equal(values['retention.ms'], '7200000')
+    if (!('KASKA_CONFIG_FILE' in env)) assert.equal(values['max.message.bytes'], '5000')
+  }
+})
+
 test('--memory on the command line is stronger than KASKA_DATA', async () => {
   await using directory = await temporaryDirectory()
   const data = path.join(directory.path, 'data')
@@ -103,7 +124,13 @@ test('--memory on the command line is stronger than KASKA_DATA', async () => {
 })
 
 test('--host 0.0.0.0 listens at every address', async () => {
-  await using broker = await ServeProcess.start(['--host', '0.0.0.0', '--no-http', '--topic', 'orders'])
+  await using broker = await ServeProcess.start([
+    '--host',
+    '0.0.0.0',
+    '--no-http',
+    '--topic',
+    'orders',
+  ])
   assert.match(broker.ready, /kaska:\/\/0\.0\.0\.0:/)
   const { stdout } = await run(['topic', 'list', '-q'], {
     env: { BROKER_HOST: '127.0.0.1', BROKER_PORT: String(broker.port) },

@@ -64,6 +64,9 @@ test('what is not understood is one line on standard error and exit code 2', asy
     ['serve', '--port', '65536'],
     ['serve', '--sync', 'never'],
     ['serve', '--topic', ':3'],
+    ['serve', '--config', 'novalue'],
+    ['serve', '--config', 'no.such=1'],
+    ['serve', '--config', 'num.partitions=0'],
     ['serve', '--memory', '--data', 'somewhere'],
     ['serve', '--config-file', '/nonexistent/kaska.json'],
     ['-b', 'host:1'],
@@ -102,6 +105,8 @@ test('what is not understood is one line on standard error and exit code 2', asy
 test('an option that is nearly right is named', async () => {
   const { stderr } = await run(['serve', '--prot', '1'])
   assert.match(stderr, /--port/)
+  const setting = await run(['serve', '--config', 'num.partition=3'])
+  assert.match(setting.stderr, /num\.partitions/)
 })
 
 test('a group of commands alone prints its help', async () => {
