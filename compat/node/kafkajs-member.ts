@@ -28,11 +28,10 @@ await consumer.connect()
 await consumer.subscribe({ topic, fromBeginning: true })
 await consumer.run({
   autoCommit: false,
-  eachMessage: async ({ partition, message, heartbeat }) => {
+  eachMessage: async ({ partition, message }) => {
     const value = message.value?.toString()
     print({ got: value })
     await consumer.commitOffsets([{ topic, partition, offset: String(Number(message.offset) + 1) }])
     print({ committed: value })
-    await heartbeat()
   },
 })

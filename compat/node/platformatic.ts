@@ -228,7 +228,7 @@ checks.add('admin: topics', async () => {
   assert.equal(made?.name, topic)
   assert.equal(made?.partitions, 3)
   assert.match(made?.id ?? '', /^[0-9a-f-]{36}$/)
-  assert.ok((await admin.listTopics()).includes(topic))
+  await until('it is listed', async () => (await admin.listTopics()).includes(topic))
   const again = await rejection(admin.createTopics({ topics: [topic], partitions: 3 }))
   assert.match(told(again), /already exists/i)
   await admin.createPartitions({ topics: [{ name: topic, count: 5, assignments: null as never }] })

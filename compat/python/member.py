@@ -32,6 +32,8 @@ if assignor:
 
 consumer = Consumer(config)
 assigned = set()
+# By partition, what is processed and not committed yet: during a rebalance a commit is refused.
+pending = {}
 is_leaving = threading.Event()
 
 
@@ -41,8 +43,22 @@ def gained(_, partitions):
 
 
 def lost(_, partitions):
-    assigned.difference_update(each.partition for each in partitions)
+    for each in partitions:
+        assigned.discard(each.partition)
+        pending.pop(each.partition, None)
     tell(assigned=sorted(assigned))
+
+
+def commit_pending():
+    for partition, messages in list(pending.items()):
+        try:
+            consumer.commit(message=messages[-1], asynchronous=False)
+        except KafkaException as error:
+            sys.stderr.write(f"{error}\n")
+            continue
+        pending.pop(partition, None)
+        for message in messages:
+            tell(committed=message.value().decode())
 
 
 def wait_to_leave():
@@ -54,13 +70,8 @@ threading.Thread(target=wait_to_leave, daemon=True).start()
 consumer.subscribe([topic], on_assign=gained, on_revoke=lost, on_lost=lost)
 while not is_leaving.is_set():
     message = consumer.poll(0.1)
-    if message is None or message.error():
-        continue
-    value = message.value().decode()
-    tell(got=value)
-    try:
-        consumer.commit(message=message, asynchronous=False)
-        tell(committed=value)
-    except KafkaException as error:
-        sys.stderr.write(f"{error}\n")
+    if message is not None and not message.error():
+        tell(got=message.value().decode())
+        pending.setdefault(message.partition(), []).append(message)
+    commit_pending()
 consumer.close()
