@@ -5,6 +5,7 @@
  */
 import { kafka } from '@kaska/protocol'
 import { handler, type KafkaContext } from './handler.ts'
+import { Slices } from './slices.ts'
 
 const { errorCode } = kafka
 
@@ -17,11 +18,17 @@ export const findCoordinator = handler({
   versions: '0-6',
   request: kafka.findCoordinatorRequest,
   response: kafka.findCoordinatorResponse,
-  handle: (context, { keyType, coordinatorKeys }, version) => {
+  handle: async (context, { keyType, coordinatorKeys }, version) => {
     const isBatched = version >= batchedVersionMin
     const coordinator = coordinatorOf(context, keyType, isBatched)
     if (!isBatched) return coordinator
-    return { coordinators: coordinatorKeys.map((each) => ({ key: each, ...coordinator })) }
+    const slices = new Slices(context.broker.clock)
+    const coordinators: kafka.FindCoordinatorResponse['coordinators'] = []
+    for (const key of coordinatorKeys) {
+      if (slices.isDue) await slices.pause()
+      coordinators.push({ key, ...coordinator })
+    }
+    return { coordinators }
   },
 })
 

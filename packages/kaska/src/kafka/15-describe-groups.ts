@@ -4,8 +4,11 @@
  */
 import { kafka } from '@kaska/protocol'
 import { handler, type KafkaBroker } from './handler.ts'
+import { Slices } from './slices.ts'
 
 const { errorCode } = kafka
+
+type Row = Partial<kafka.DescribeGroupsResponse['groups'][number]>
 
 /** All that Kafka knows for groups: read, delete, describe, describe and alter its configuration. */
 const allOperations = (1 << 3) | (1 << 6) | (1 << 8) | (1 << 10) | (1 << 11)
@@ -17,16 +20,21 @@ export const describeGroups = handler({
   versions: '0-6',
   request: kafka.describeGroupsRequest,
   response: kafka.describeGroupsResponse,
-  handle: ({ broker }, { groups, includeAuthorizedOperations }, version) => ({
-    groups: groups.map((groupId) => {
+  handle: async ({ broker }, { groups, includeAuthorizedOperations }, version) => {
+    const rows: Row[] = []
+    const slices = new Slices(broker.clock)
+    // Once each: the answer is no longer than what there is to tell.
+    for (const groupId of new Set(groups)) {
+      if (slices.isDue) await slices.pause()
       const row = describe(broker, groupId, version)
-      const hasOperations = includeAuthorizedOperations && !('errorCode' in row)
-      return hasOperations ? { ...row, authorizedOperations: allOperations } : row
-    }),
-  }),
+      const hasOperations = includeAuthorizedOperations && row.errorCode === undefined
+      rows.push(hasOperations ? { ...row, authorizedOperations: allOperations } : row)
+    }
+    return { groups: rows }
+  },
 })
 
-function describe({ groups }: KafkaBroker, groupId: string, version: number) {
+function describe({ groups }: KafkaBroker, groupId: string, version: number): Row {
   const group = groups.describe(groupId)
   if (group === undefined) {
     const dead = { groupId, groupState: 'Dead' }

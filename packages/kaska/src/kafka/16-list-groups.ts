@@ -4,11 +4,9 @@
  */
 import { kafka } from '@kaska/protocol'
 import { handler } from './handler.ts'
+import { Slices } from './slices.ts'
 
 const groupType = 'classic'
-
-/** Groups after which a long list lets others have a turn. */
-const sliceGroups = 2000
 
 export const listGroups = handler({
   key: 16,
@@ -20,9 +18,9 @@ export const listGroups = handler({
     const types = new Set(typesFilter.map((type) => type.toLowerCase()))
     const groups: kafka.ListGroupsResponse['groups'] = []
     if (types.size > 0 && !types.has(groupType)) return { groups }
-    let visited = 0
+    const slices = new Slices(broker.clock)
     for (const { name, state, protocolType } of broker.groups.list()) {
-      if (++visited % sliceGroups === 0) await broker.clock.yield()
+      if (slices.isDue) await slices.pause()
       if (states.size > 0 && !states.has(state.toLowerCase())) continue
       groups.push({ groupId: name, protocolType, groupState: state, groupType })
     }
