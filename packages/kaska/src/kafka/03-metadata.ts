@@ -17,6 +17,8 @@ type Wanted = { readonly name: string | null; readonly topicId: string }
 type TopicRow = Kafka.MetadataResponse['topics'][number]
 
 const allOperationsUnknown = -0x80000000
+/** Requests had ids before they meant anything, and names without that answers could be without (KIP-516). */
+const idVersionMin = 12
 
 export const metadata = handler({
   key: 3,
@@ -33,10 +35,23 @@ export const metadata = handler({
       brokers: [{ nodeId, ...context.endpoint }],
       clusterId,
       controllerId: nodeId,
-      topics: isAll ? await allRows(context) : await rowsFor(context, wanted, mayCreate),
+      topics: isAll
+        ? await allRows(context)
+        : (refusedRows(wanted, version) ?? (await rowsFor(context, wanted, mayCreate))),
     }
   },
 })
+
+/** All that is asked for is refused where one asks for what the version does not have, as in Kafka. */
+function refusedRows(wanted: readonly Wanted[], version: number): TopicRow[] | undefined {
+  if (version >= idVersionMin) return undefined
+  if (wanted.every(({ name, topicId }) => name !== null && topicId === noTopicId)) return undefined
+  return wanted.map((one) => ({
+    ...failedRow(one),
+    errorCode: errorCode.INVALID_REQUEST,
+    name: one.name ?? '',
+  }))
+}
 
 async function allRows(context: KafkaContext): Promise<TopicRow[]> {
   const slices = new Slices(context.broker.clock)
