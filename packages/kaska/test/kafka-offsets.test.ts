@@ -19,6 +19,9 @@ const { errorCode } = kafka
 const [offsetCommit, offsetFetch, metadata, offsetDelete] = [8, 9, 3, 47]
 const [joinGroup, leaveGroup, syncGroup] = [11, 13, 14]
 
+const minute = 60_000
+const day = 24 * 60 * minute
+
 interface Target {
   readonly name: string
   readonly id: string
@@ -434,18 +437,28 @@ suite("offsets that Kafka's clients commit", () => {
 
   test('expire in the end, if they were not committed natively', async () => {
     const clock = new ManualClock()
-    const opening = startNativeBroker({ clock })
-    const broker = await clock.runUntil(opening, 1000)
-    const topic = await clock.runUntil(createTopic(broker, 'x'), 1000)
     const ask = <T>(asked: Promise<T>) => clock.runUntil(asked, 1000)
-    await ask(commit(dialBroker(broker), 'kafka', topic, [{}]))
+    const broker = await ask(startNativeBroker({ clock }))
+    const topic = await ask(createTopic(broker, 'x'))
+    // A connection that is silent for long is closed: each time another one.
+    const offsetNow = (group: string) => ask(offsetOf(dialBroker(broker), group, topic))
+    const member = await ask(join(dialBroker(broker), 'left'))
+    await ask(commit(dialBroker(broker), 'left', topic, [{}], member))
+    await ask(commit(dialBroker(broker), 'simple', topic, [{}]))
     const entry = { topic: topic.id, partition: 0, offset: 3 }
     await ask(broker.engine.commit('native', [entry], context))
-    await clock.advance(7 * 24 * 60 * 60_000 - 1)
-    assert.equal(await ask(offsetOf(dialBroker(broker), 'kafka', topic)), 1)
-    await clock.advance(11 * 60_000)
-    assert.equal(await ask(offsetOf(dialBroker(broker), 'kafka', topic)), -1)
-    assert.equal(await ask(offsetOf(dialBroker(broker), 'native', topic)), 3)
+
+    // The first member is silent, and out; another one comes after a day, and goes the same way.
+    await clock.advance(day)
+    await ask(join(dialBroker(broker), 'left'))
+    await clock.advance(6 * day - 1)
+    assert.equal(await offsetNow('simple'), 1)
+    await clock.advance(day - minute)
+    assert.equal(await offsetNow('simple'), -1)
+    assert.equal(await offsetNow('left'), 1)
+    await clock.advance(12 * minute)
+    assert.equal(await offsetNow('left'), -1)
+    assert.equal(await offsetNow('native'), 3)
     await clock.runUntil(broker.close(), 1000)
   })
 })
