@@ -32,6 +32,12 @@ export interface StoredBatch {
   readonly recordsLength: number
 }
 
+/**
+ * At each read, or `once`: not again where this process has computed or checked it before. That is for
+ * readers who are given the CRC along with the batch, and look at it themselves.
+ */
+export type CrcChecks = 'each' | 'once'
+
 /** What a read returns. `release` is to be called once, when the views are no longer needed. */
 export interface StoredBatches {
   /** Ascending; the first may begin before the offset that was asked for. */

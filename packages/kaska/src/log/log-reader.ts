@@ -2,7 +2,8 @@
  * The reading half of a log: what lies below the high watermark, from the disk. One read is an index
  * look-up, one positional read into one buffer, and views of that buffer; a reader that goes on where
  * its last read ended needs no look-up. The buffer is reserved in the broker's byte budget before it
- * is made. Every batch that comes from the disk is checked, its CRC too, before anybody sees it.
+ * is made. Every batch that comes from the disk is checked before anybody sees it, its CRC too; that
+ * one only once by a process, for a reader who gets the CRC along with the batch (`CrcChecks`).
  */
 import {
   type BatchHeader,
@@ -16,7 +17,7 @@ import {
   RecordCursor,
 } from '@kaska/protocol'
 import { DiskError, type DiskFile } from './disk.ts'
-import type { StoredBatch, StoredBatches } from './log-batches.ts'
+import type { CrcChecks, StoredBatch, StoredBatches } from './log-batches.ts'
 import type { LogShared } from './log-config.ts'
 import type { LogWriter } from './log-writer.ts'
 import type { Segment } from './segment.ts'
@@ -62,7 +63,12 @@ export class LogReader {
   }
 
   /** Batches from the one that holds `offset`, which is below the high watermark. */
-  async read(offset: number, bytesMax: number, signal?: AbortSignal): Promise<StoredBatches> {
+  async read(
+    offset: number,
+    bytesMax: number,
+    signal?: AbortSignal,
+    crcs: CrcChecks = 'each',
+  ): Promise<StoredBatches> {
     let from = offset
     let bytesWanted = bytesMax
     // Less than the first batch takes would be read in vain, again and again: so it is waited for.
@@ -73,7 +79,7 @@ export class LogReader {
       const segment = this.#segmentOf(from)
       // Behind the last batch of a segment (a gap) the next one goes on.
       if (segment === undefined || from >= this.#writer.highWatermark) return noBatches
-      const wanted = { bytesMax: bytesWanted, bytesLeast }
+      const wanted = { bytesMax: bytesWanted, bytesLeast, crcs }
       const result = await this.#readSegment(segment, from, wanted, signal).catch(asOffline)
       if (typeof result === 'object' && 'batches' in result) return result
       if (typeof result === 'object') {
@@ -190,9 +196,10 @@ export class LogReader {
   async #readSegment(
     segment: Segment,
     offset: number,
-    { bytesMax, bytesLeast }: { readonly bytesMax: number; readonly bytesLeast: number },
+    wanted: { readonly bytesMax: number; readonly bytesLeast: number; readonly crcs: CrcChecks },
     signal: AbortSignal | undefined,
   ): Promise<StoredBatches | { readonly needed: number } | number> {
+    const { bytesMax, bytesLeast, crcs } = wanted
     const open = await this.#open(segment, offset)
     try {
       const size = await sizeOf(segment, open.file)
@@ -210,7 +217,7 @@ export class LogReader {
           await this.#rebuildIndex(segment)
           return bytesMax
         }
-        const found = this.#parse(segment, position, bytes, size, { offset, bytesMax })
+        const found = this.#parse(segment, position, bytes, size, { offset, bytesMax, crcs })
         if (found.batches.length === 0) {
           if (found.needed > 0) return { needed: found.needed }
           if (found.position >= size) return 0
@@ -248,7 +255,7 @@ export class LogReader {
     start: number,
     bytes: Uint8Array,
     size: number,
-    wanted: { readonly offset: number; readonly bytesMax: number },
+    wanted: { readonly offset: number; readonly bytesMax: number; readonly crcs: CrcChecks },
   ): { batches: StoredBatch[]; bytes: number; position: number; needed: number } {
     const { highWatermark } = this.#writer
     const batches: StoredBatch[] = []
@@ -271,8 +278,11 @@ export class LogReader {
           return { batches, bytes: total, position: start + at, needed }
         }
         if (batches.length > 0 && total + length > wanted.bytesMax) break
-        const crc = this.#shared.crc32c(bytes.subarray(at + batchCrcStart, at + length), 0)
-        if (crc !== header.crc) throw this.#damaged(segment, start + at, 'its CRC is wrong')
+        if (wanted.crcs === 'each' || !segment.isSound(start + at, start + at + length)) {
+          const crc = this.#shared.crc32c(bytes.subarray(at + batchCrcStart, at + length), 0)
+          if (crc !== header.crc) throw this.#damaged(segment, start + at, 'its CRC is wrong')
+          segment.checked(start + at, start + at + length)
+        }
         const records = bytes.subarray(at + batchHeaderBytes, at + length)
         batches.push({
           header,

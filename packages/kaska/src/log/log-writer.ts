@@ -506,6 +506,7 @@ export class LogWriter implements SyncedLog {
       const interval = this.config.indexIntervalBytes
       segment.index.note(after.position - length, length, relativeOffset, time, interval)
       segment.size = after.position
+      segment.wrote(after.position - length, after.position)
       if (this.#events.keepsTail) this.tail.push(batch)
       batch.release(this.#shared.budget)
       this.writtenEnd = after.offset

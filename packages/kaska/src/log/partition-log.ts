@@ -21,7 +21,7 @@ import {
   PartitionOfflineError,
 } from '@kaska/protocol'
 import { DiskError } from './disk.ts'
-import type { AppendBatch, Appended, StoredBatches } from './log-batches.ts'
+import type { AppendBatch, Appended, CrcChecks, StoredBatches } from './log-batches.ts'
 import { LogCheckpointer } from './log-checkpointer.ts'
 import type { LogConfig, LogShared } from './log-config.ts'
 import { LogFront, type RetentionResult } from './log-front.ts'
@@ -150,12 +150,13 @@ export class PartitionLog {
     offset: number,
     bytesMax: number,
     signal?: AbortSignal,
+    crcs: CrcChecks = 'each',
   ): StoredBatches | Promise<StoredBatches> {
     this.#checkRange(offset)
     if (offset === this.endOffset) return noBatches
     const tailStart = this.#writer.tail.startOffset
     if (tailStart === undefined || offset < tailStart) {
-      return this.#reader.read(offset, bytesMax, signal)
+      return this.#reader.read(offset, bytesMax, signal, crcs)
     }
     const batches = this.#writer.tail.read(offset, this.endOffset, bytesMax)
     return this.#holdInMemory(batches)

@@ -19,6 +19,9 @@ export class Segment {
   newest: number | undefined
   /** Has the file been made? */
   exists: boolean
+  /** From one position up to the other, the CRCs of all batches were computed or checked by this process. */
+  #soundFrom = 0
+  #soundEnd = 0
 
   constructor(
     directory: string,
@@ -36,6 +39,24 @@ export class Segment {
 
   get logPath(): string {
     return `${this.path}.log`
+  }
+
+  /** A batch was written, whose CRC is right: what lay behind its position is no more. */
+  wrote(position: number, end: number): void {
+    if (position < this.#soundFrom || position > this.#soundEnd) this.#soundFrom = position
+    this.#soundEnd = end
+  }
+
+  /** A batch was read, whose CRC was found to be right. */
+  checked(position: number, end: number): void {
+    if (this.#soundFrom === this.#soundEnd) this.wrote(position, end)
+    else if (position === this.#soundEnd) this.#soundEnd = end
+    else if (end === this.#soundFrom) this.#soundFrom = position
+  }
+
+  /** Was the CRC of the batch that lies there computed or checked before? */
+  isSound(position: number, end: number): boolean {
+    return position >= this.#soundFrom && end <= this.#soundEnd
   }
 }
 

@@ -275,7 +275,8 @@ export class StoredRead implements PartitionWaiter {
     }
     const patience = hasSome ? new AbortController() : undefined
     const signal = patience?.signal ?? this.#signal
-    const reading = log.read(slot.next, Math.max(1, bytesLeft), signal)
+    // The batches' CRCs go along to a reader that looks at them itself.
+    const reading = log.read(slot.next, Math.max(1, bytesLeft), signal, 'once')
     if (!(reading instanceof Promise)) {
       this.#take(slot, reading, bytesLeft)
       return
