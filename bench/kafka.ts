@@ -13,7 +13,7 @@ import {
 import { buildFranz, type FranzFigures, type FranzOptions, runFranz } from './lib/franz.ts'
 import { median, pairedRatio, quantile } from './lib/stats.ts'
 import type { Aim, Suite, SuiteOptions, SuiteResult, Table } from './lib/suite.ts'
-import { cpuSecondsOf, memoryOf, type SyncMode, startSource } from './lib/target.ts'
+import { cpuSecondsOf, memoryOf, type SyncMode, startEcho, startSource } from './lib/target.ts'
 
 const theirs = 'Apache Kafka'
 const ours = 'Kaska'
@@ -47,11 +47,11 @@ type Runs = ReadonlyMap<ContenderName, readonly Run[]>
 class Arena {
   readonly contenders: Contenders
   readonly sync: SyncMode
-  readonly #franz: string
+  readonly franz: string
   readonly #options: SuiteOptions
 
   constructor(franz: string, sync: SyncMode, contenders: Contenders, options: SuiteOptions) {
-    this.#franz = franz
+    this.franz = franz
     this.sync = sync
     this.contenders = contenders
     this.#options = options
@@ -68,22 +68,8 @@ class Arena {
   async run(name: ContenderName, command: string, options: FranzOptions): Promise<Run> {
     const broker = this.contenders.brokers.get(name)
     if (broker === undefined) throw new Error(`${name} does not run`)
-    // TEMPORARY until CreateTopics is served.
-    if (name === ours && (command === 'create' || command === 'delete')) {
-      const { connect } = await import('@kaska/client')
-      await using client = await connect(`kaska://127.0.0.1:${broker.port}`)
-      const { topic, topics = 1, partitions = 1 } = options
-      const began = performance.now()
-      for (let i = 0; i < Number(topics); i++) {
-        const one = topics === 1 ? String(topic) : `${topic}-${i}`
-        if (command === 'delete') await client.deleteTopic(one)
-        else await client.createTopic(one, { partitions: Number(partitions) })
-      }
-      const seconds = (performance.now() - began) / 1000
-      return { seconds, records: 0, valueBytes: 0, cpuSeconds: 0, brokerCpuSeconds: 0 }
-    }
     const before = cpuSecondsOf(broker.pid)
-    const figures = await runFranz(this.#franz, command, broker.port, options)
+    const figures = await runFranz(this.franz, command, broker.port, options)
     return { ...figures, brokerCpuSeconds: cpuSecondsOf(broker.pid) - before }
   }
 
@@ -334,6 +320,7 @@ async function measureRoundTrips(arena: Arena, { isQuick }: SuiteOptions): Promi
   const records = (isQuick ? 1000 : 4000) / (arena.sync === 'always' ? 4 : 1)
   const rows: string[][] = []
   const aims: Aim[] = []
+  const notes: string[] = []
   for (const bytes of [100, 1024]) {
     const name = `${sizeOf(bytes)}, sync ${arena.sync}`
     const commands = [['one', { bytes, records }]] as const
@@ -350,12 +337,27 @@ async function measureRoundTrips(arena: Arena, { isQuick }: SuiteOptions): Promi
       ...cells(arena, runs, { figure: quantileOf(0.99), digits: 0 }),
       ...cells(arena, runs, { figure: cpuPerMillion, digits: 0 }),
     ])
+    notes.push(`${sizeOf(bytes)}: ${await echoRate(arena, bytes, records)} a second.`)
     if (arena.sync === 'os') {
       aims.push(...aim(`round trips, ${name}: of Kafka's`, ratioOf(runs, rate), { atLeast: 5 }))
     }
   }
   const head = ['', ...['a second', 'p50, µs', 'p99, µs', 'CPU/M'].flatMap((u) => headOf(arena, u))]
-  return { tables: [{ title: `One record at a time, sync ${arena.sync}`, head, rows }], aims }
+  const note = `A bare Node server that sends back what it reads, asked by the driver without its library: ${notes.join(' ')}`
+  const title = `One record at a time, sync ${arena.sync}`
+  return { tables: [{ title, head, rows, note }], aims }
+}
+
+/** What is left of a round trip where there is neither a broker nor a library: sockets, and two processes. */
+async function echoRate(arena: Arena, bytes: number, records: number): Promise<string> {
+  await using echo = await startEcho()
+  const each: number[] = []
+  for (let round = 0; round <= 3; round++) {
+    const { seconds } = await runFranz(arena.franz, 'echo', echo.port, { bytes, records })
+    // The first round warms up.
+    if (round > 0) each.push(records / seconds)
+  }
+  return Math.round(median(each)).toLocaleString('en-US')
 }
 
 async function measureLatency(arena: Arena, { isQuick }: SuiteOptions): Promise<SuiteResult> {

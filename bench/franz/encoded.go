@@ -250,3 +250,23 @@ func readSource(ctx context.Context, o options) (any, error) {
 	}
 	return watch.figures(o.records, o.bytes), nil
 }
+
+// echo sends --bytes bytes --records times to a server that sends them back (bench/echo.ts).
+func echo(ctx context.Context, o options) (any, error) {
+	connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", o.brokers)
+	if err != nil {
+		return nil, err
+	}
+	defer connection.Close()
+	message := valueOf(o.bytes)
+	watch := startStopwatch()
+	for range o.records {
+		if _, err := connection.Write(message); err != nil {
+			return nil, err
+		}
+		if _, err := io.ReadFull(connection, message); err != nil {
+			return nil, err
+		}
+	}
+	return watch.figures(o.records, o.bytes), nil
+}

@@ -34,6 +34,7 @@ var commands = map[string]command{
 	"consume": {"all records, each decoded", consume},
 	"fetch":   {"all batches, as they come", fetchEncoded},
 	"source":  {"the answers of a bare server, as they come", readSource},
+	"echo":    {"bytes that a bare server sends back, one message at a time", echo},
 	"one":     {"one record at a time, each acknowledged", oneAtATime},
 	"latency": {"from a producer to a consumer at a fixed rate", latency},
 	"spread":  {"a record to each partition at once, all acknowledged", spread},
