@@ -45,7 +45,7 @@ func (b *broker) name(prefix string) string {
 	return fmt.Sprintf("%s-%d-%d", prefix, time.Now().UnixMilli()%1e8, b.named)
 }
 
-// newTopic makes one; config is name, value, name, value...
+// newTopic makes one, and returns when it can be used; config is name, value, name, value...
 func (b *broker) newTopic(prefix string, partitions int32, config ...string) string {
 	return b.newTopicNamed(b.name(prefix), partitions, config...)
 }
@@ -57,6 +57,10 @@ func (b *broker) newTopicNamed(name string, partitions int32, config ...string) 
 	}
 	made := got(b.admin.CreateTopic(ctx, partitions, -1, configs, name))
 	must(made.Err)
+	await("a leader of each partition", 10*time.Second, func() bool {
+		offsets, err := b.admin.ListEndOffsets(ctx, name)
+		return err == nil && offsets.Error() == nil
+	})
 	return name
 }
 

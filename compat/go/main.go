@@ -9,5 +9,7 @@ func main() {
 	b.addProduce(c)
 	b.addConsume(c)
 	b.addRequests(c)
+	b.addGroups(c)
+	b.addAdmin(c)
 	c.run()
 }

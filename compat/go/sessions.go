@@ -1,8 +1,6 @@
 package main
 
 import (
-	"time"
-
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -26,10 +24,6 @@ type fetcher struct {
 }
 
 func (b *broker) fetcher(topic string) *fetcher {
-	await("a leader of each partition", 10*time.Second, func() bool {
-		offsets, err := b.admin.ListEndOffsets(ctx, topic)
-		return err == nil && offsets.Error() == nil
-	})
 	client := b.client()
 	node := got(b.admin.ListBrokers(ctx))[0].NodeID
 	id := got(b.admin.ListTopics(ctx, topic))[topic].ID
