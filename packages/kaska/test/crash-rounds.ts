@@ -7,6 +7,7 @@ import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Client, connect } from '@kaska/client'
 import { CommitChecker } from '../../../sim/checkers/commit-checker.ts'
+import { DeletionChecker } from '../../../sim/checkers/deletion-checker.ts'
 import { MessageChecker } from '../../../sim/checkers/message-checker.ts'
 import { TopicChecker } from '../../../sim/checkers/topic-checker.ts'
 import type { PlannedTopic } from '../../../sim/plan.ts'
@@ -33,19 +34,27 @@ export interface CrashResult {
   readonly seen: number
   readonly commits: number
   readonly topicsCreated: number
+  /** How often a start was read that retention had moved. */
+  readonly retained: number
 }
 
 const topics: readonly PlannedTopic[] = [
-  { name: 'orders', partitions: 1, config: {} },
-  { name: 'payments', partitions: 3, config: { 'segment.ms': '300' } },
-  { name: 'Ünïcode ✓', partitions: 2, config: { 'segment.bytes': '1048576' } },
+  { name: 'orders', partitions: 1, config: {}, isTrimmed: false },
+  {
+    name: 'payments',
+    partitions: 3,
+    config: { 'segment.ms': '300', 'retention.ms': '1000' },
+    isTrimmed: true,
+  },
+  { name: 'Ünïcode ✓', partitions: 2, config: { 'segment.bytes': '1048576' }, isTrimmed: false },
 ]
 
 export async function crashRounds(options: CrashOptions): Promise<CrashResult> {
   const { acknowledgementsMax, data, progress, rounds, sync } = options
   const seed = options.seed ?? process.pid
   const random = new SeededRandom(seed)
-  const serve = ['--data', data, '--sync', sync]
+  const retention = ['--config', 'log.retention.check.interval.ms=100']
+  const serve = ['--data', data, '--sync', sync, ...retention]
   let broker = await ServeProcess.start(serve)
   const { port, url } = broker
   const clients: Client[] = []
@@ -54,7 +63,14 @@ export async function crashRounds(options: CrashOptions): Promise<CrashResult> {
     clients.push(client)
     return client
   }
-  const messages = new MessageChecker()
+  const messages = new MessageChecker(Date.now)
+  const deletions = new DeletionChecker({
+    messages,
+    topics,
+    isFirm: true,
+    hasJumps: false,
+    now: Date.now,
+  })
   const commits = new CommitChecker()
   const topicChecker = new TopicChecker()
   let isOver = false
@@ -94,6 +110,7 @@ export async function crashRounds(options: CrashOptions): Promise<CrashResult> {
         topics,
         messages,
         commits,
+        deletions,
         pollMs: [0, 50, 500],
       })
     })
@@ -123,17 +140,18 @@ export async function crashRounds(options: CrashOptions): Promise<CrashResult> {
       throw error
     })
     await Promise.all([kills(), working])
-    await readEverything(admin, topics, messages)
+    await readEverything(admin, topics, messages, deletions)
     await owner.list()
     for (const consumer of consumers) await consumer.check(admin)
     await broker.stop('SIGKILL')
     broker = await ServeProcess.start([...serve, '--port', String(port)])
-    await readEverything(admin, topics, messages)
+    await readEverything(admin, topics, messages, deletions)
     return {
       messages: messages.counts,
       seen: consumers.reduce((sum, { seen }) => sum + seen, 0),
       commits: commits.counts.acknowledged,
       topicsCreated: topicChecker.counts.created,
+      retained: deletions.counts.retained,
     }
   } catch (error) {
     throw new Error(`seed ${seed}: ${String(error)}\nthe broker said: ${broker.stderr}`, {
