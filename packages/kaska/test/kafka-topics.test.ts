@@ -243,7 +243,7 @@ suite('Metadata', () => {
   })
 
   test('an answer for which there is no memory ends the connection, and is reported', async () => {
-    await using kafkaSide = await start({ memoryBytesMax: 2 * 1024 * 1024 })
+    await using kafkaSide = await start({ memoryBytesMax: 512 * 1024 })
     const { broker, client } = kafkaSide
     const used = broker.budget.used
     const make = { partitions: 10_000, config: new Map<string, string>() }

@@ -14,7 +14,14 @@ import { createMissing, findTopic, isKafkaName, kafkaTopics } from './topics.ts'
 const { errorCode } = kafka
 
 type Wanted = { readonly name: string | null; readonly topicId: string }
+type Rows = NonNullable<Kafka.Input<(typeof kafka.metadataResponse)['fields']>['topics']>
 type TopicRow = Kafka.MetadataResponse['topics'][number]
+
+/** What a topic takes in an answer, but for its name, and what a partition does. */
+const topicBytes = 100
+const partitionBytes = 40
+/** So many are as much work as a topic. */
+const partitionsPerRound = 10
 
 const allOperationsUnknown = -0x80000000
 /** Requests had ids before they meant anything, and names without that answers could be without (KIP-516). */
@@ -36,8 +43,9 @@ export const metadata = handler({
       clusterId,
       controllerId: nodeId,
       topics: isAll
-        ? await allRows(context)
-        : (refusedRows(wanted, version) ?? (await rowsFor(context, wanted, mayCreate))),
+        ? await rowsOf(context, version, kafkaTopics(context))
+        : (refusedRows(wanted, version) ??
+          (await rowsFor(context, version, asked(wanted), mayCreate))),
     }
   },
 })
@@ -53,63 +61,74 @@ function refusedRows(wanted: readonly Wanted[], version: number): TopicRow[] | u
   }))
 }
 
-async function allRows(context: KafkaContext): Promise<TopicRow[]> {
-  const slices = new Slices(context.broker.clock)
-  const memory = new AnswerMemory(context)
-  const rows: TopicRow[] = []
-  for (const topic of kafkaTopics(context)) {
-    memory.take(bytesOf(topic))
-    rows.push(rowOf(context, topic))
-    if (slices.isDue) await slices.pause()
-  }
-  return rows
-}
-
-async function rowsFor(
-  context: KafkaContext,
-  wanted: readonly Wanted[],
-  mayCreate: boolean,
-): Promise<TopicRow[]> {
-  const { clock } = context.broker
-  const slices = new Slices(clock)
-  const memory = new AnswerMemory(context)
-  const rows: TopicRow[] = []
-  const missing: { readonly index: number; readonly name: string }[] = []
-  const seen = new Set<string | null>()
+/** What is asked for, each once. */
+function asked(wanted: readonly Wanted[]): Wanted[] {
+  // Where one is asked for by its id, all are, and names say nothing: as Kafka has it.
   const isById = wanted.some(({ topicId }) => topicId !== noTopicId)
+  const rows = new Map<string | null, Wanted>()
   for (const one of wanted) {
-    // Where one is asked for by its id, all are, and names say nothing: as Kafka has it.
     if (isById && one.topicId === noTopicId) continue
     const key = isById ? one.topicId : one.name
-    if (seen.has(key)) continue
-    seen.add(key)
-    const topic = topicOf(context, one)
-    if (topic !== undefined) memory.take(bytesOf(topic))
-    rows.push(topic === undefined ? failedRow(one) : rowOf(context, topic))
-    const isMissing = topic === undefined && one.topicId === noTopicId && one.name !== null
-    if (isMissing && mayCreate && isKafkaName(one.name)) {
-      missing.push({ index: rows.length - 1, name: one.name })
-    }
-    if (slices.isDue) await slices.pause()
+    if (!rows.has(key)) rows.set(key, one)
   }
-  await forEachAtOnce(missing, clock, async ({ index, name }) => {
+  return [...rows.values()]
+}
+
+/** Makes what may be made, and answers. */
+async function rowsFor(
+  context: KafkaContext,
+  version: number,
+  wanted: readonly Wanted[],
+  mayCreate: boolean,
+): Promise<Rows> {
+  const refused = new Map<string, kafka.KafkaErrorCode>()
+  const missing = mayCreate ? wanted.flatMap((one) => missingName(context, one)) : []
+  await forEachAtOnce(missing, context.broker.clock, async (name) => {
     try {
-      rows[index] = rowOf(context, await createMissing(context, name))
+      await createMissing(context, name)
     } catch (error) {
-      rows[index] = { ...failedRow({ name, topicId: noTopicId }), errorCode: codeOf(error) }
+      refused.set(name, codeOf(error))
     }
   })
-  return rows
+  const found = wanted.map((one) => {
+    const topic = topicOf(context, one)
+    if (topic !== undefined) return topic
+    const row = failedRow(one)
+    return { ...row, errorCode: refused.get(one.name ?? '') ?? row.errorCode }
+  })
+  return rowsOf(context, version, found)
+}
+
+function missingName(context: KafkaContext, one: Wanted): string[] {
+  const { name, topicId } = one
+  const isName = topicId === noTopicId && name !== null && isKafkaName(name)
+  return isName && topicOf(context, one) === undefined ? [name] : []
+}
+
+/** The rows of topics, in slices, and those that are made already. */
+async function rowsOf(
+  context: KafkaContext,
+  version: number,
+  topics: Iterable<TopicInfo | TopicRow>,
+): Promise<Rows> {
+  const slices = new Slices(context.broker.clock)
+  const memory = new AnswerMemory(context)
+  const rows = new kafka.ElementsEncoder(kafka.metadataResponse, 'topics', version)
+  for (const topic of topics) {
+    if ('errorCode' in topic) {
+      rows.add(topic)
+      continue
+    }
+    memory.take(topicBytes + partitionBytes * topic.partitions)
+    rows.add(rowOf(context, topic))
+    if (slices.isDueAfter(1 + topic.partitions / partitionsPerRound)) await slices.pause()
+  }
+  return rows.finish()
 }
 
 function topicOf(context: KafkaContext, { name, topicId }: Wanted): TopicInfo | undefined {
   const id = topicId === noTopicId ? undefined : topicId
   return findTopic(context, { name: name ?? '', id })
-}
-
-/** What a topic takes in an answer, decoded and encoded. */
-function bytesOf({ partitions }: TopicInfo): number {
-  return 400 + 150 * partitions
 }
 
 function rowOf({ broker }: KafkaContext, topic: TopicInfo): TopicRow {

@@ -7,45 +7,89 @@
  */
 import { InvalidArgumentError, kafka, noTopicId, topicNameOf } from '@kaska/protocol'
 import { partitionsMax } from '../config/broker-config.ts'
-import { checkTopicConfig, type TopicConfig } from '../config/topic-settings.ts'
+import {
+  checkTopicConfig,
+  noTopicConfig,
+  type TopicConfig,
+  type TopicDefaults,
+  topicSettings,
+} from '../config/topic-settings.ts'
+import { AnswerMemory } from './answer-memory.ts'
 import { forEachAtOnce, repeated } from './at-once.ts'
-import { topicRows } from './config-rows.ts'
+import { type ConfigRow, rowBytes, topicRows } from './config-rows.ts'
 import { handler, type KafkaContext } from './handler.ts'
 import { Refusal, refusedRow } from './refusal.ts'
+import { Slices } from './slices.ts'
 import { checkReplicas, collisionFault, nameFault } from './topics.ts'
 
 const { errorCode } = kafka
 
 type Wanted = kafka.CreateTopicsRequest['topics'][number]
-type Row = Partial<kafka.CreateTopicsResponse['topics'][number]>
+type Row = NonNullable<kafka.Input<Fields>['topics']>[number]
+type Fields = (typeof kafka.createTopicsResponse)['fields']
 
 export const createTopics = handler({
   key: 19,
   versions: '0-7',
   request: kafka.createTopicsRequest,
   response: kafka.createTopicsResponse,
-  handle: async (context, request) => {
+  handle: async (context, request, version) => {
     const { topics: wanted, validateOnly } = request
     const twice = repeated(wanted.map(({ name }) => name))
     const once = wanted.filter(({ name }) => !twice.has(name))
-    const topics = await forEachAtOnce(once, context.broker.clock, async (one): Promise<Row> => {
+    const { clock } = context.broker
+    const configRows = new ConfigRows(context)
+    const memory = new AnswerMemory(context)
+    const rows = await forEachAtOnce(once, clock, async (one): Promise<Row> => {
       try {
-        return await create(context, one, validateOnly)
+        memory.take(topicSettings.length * rowBytes)
+        return await create(context, one, validateOnly, configRows)
       } catch (error) {
         return { name: one.name, topicId: noTopicId, ...refusedRow(error) }
       }
     })
     for (const name of twice) {
       const errorMessage = 'the request names the topic more than once'
-      topics.push({ name, topicId: noTopicId, errorCode: errorCode.INVALID_REQUEST, errorMessage })
+      rows.push({ name, topicId: noTopicId, errorCode: errorCode.INVALID_REQUEST, errorMessage })
     }
-    return { topics }
+    const slices = new Slices(clock)
+    const topics = new kafka.ElementsEncoder(kafka.createTopicsResponse, 'topics', version)
+    for (const row of rows) {
+      topics.add(row)
+      if (slices.isDue) await slices.pause()
+    }
+    return { topics: topics.finish() }
   },
 })
 
-async function create(context: KafkaContext, wanted: Wanted, validateOnly: boolean): Promise<Row> {
+/** The settings that come back: most topics have none of their own, and share one list. */
+class ConfigRows {
+  readonly #defaults: TopicDefaults
+  readonly #plain: readonly ConfigRow[]
+
+  constructor(context: KafkaContext) {
+    this.#defaults = context.broker.defaults.kafka
+    this.#plain = this.#rowsOf(noTopicConfig)
+  }
+
+  of(config: TopicConfig): readonly ConfigRow[] {
+    return config.size === 0 ? this.#plain : this.#rowsOf(config)
+  }
+
+  #rowsOf(config: TopicConfig): ConfigRow[] {
+    const details = { names: null, synonyms: false, documentation: false }
+    return topicRows({ config, defaults: this.#defaults }, details)
+  }
+}
+
+async function create(
+  context: KafkaContext,
+  wanted: Wanted,
+  validateOnly: boolean,
+  configRows: ConfigRows,
+): Promise<Row> {
   const { name } = wanted
-  const { store, defaults } = context.broker
+  const { store } = context.broker
   const fault = nameFault(name)
   if (fault !== undefined) throw new Refusal(errorCode.INVALID_TOPIC_EXCEPTION, fault)
   if (store.topicNamed(name) !== undefined) {
@@ -59,15 +103,13 @@ async function create(context: KafkaContext, wanted: Wanted, validateOnly: boole
     name,
     numPartitions: partitions,
     replicationFactor: 1,
-    configs: topicRows({ config, defaults: defaults.kafka }, allValues),
+    configs: configRows.of(config),
   }
   if (validateOnly) return row
   const request = { name: topicNameOf(name), partitions, config }
   const { id } = await store.createKafkaTopic(request, context.request)
   return { ...row, topicId: id }
 }
-
-const allValues = { names: null, synonyms: false, documentation: false }
 
 /** Throws InvalidArgumentError. What is named twice has the last value, as in Kafka. */
 function configOf({ configs }: Wanted): TopicConfig {

@@ -2,12 +2,19 @@
  * DescribeConfigs (key 32), versions 0 to 4: the settings of topics and of this broker, with their
  * defaults. 1: where a value comes from, and what would count without it. 3: types and documentation.
  *
- * An answer may be many times as long as its request: its memory is reserved, and who asks for more than
- * is free is asked to come again.
+ * An answer may be many times as long as its request: it is made in slices, its memory is reserved, and
+ * who asks for more than is free is asked to come again.
  */
 import { kafka } from '@kaska/protocol'
 import { AnswerMemory } from './answer-memory.ts'
-import { brokerRows, type ConfigDetails, type ConfigRow, topicRows } from './config-rows.ts'
+import {
+  brokerRows,
+  type ConfigDetails,
+  type ConfigRow,
+  documentedRowBytes,
+  rowBytes,
+  topicRows,
+} from './config-rows.ts'
 import { handler, type KafkaContext } from './handler.ts'
 import { Refusal, refusedRow } from './refusal.ts'
 import { Slices } from './slices.ts'
@@ -19,22 +26,16 @@ const { errorCode } = kafka
 export const resourceTypes = { topic: 2, broker: 4 } as const
 
 type Wanted = kafka.DescribeConfigsRequest['resources'][number]
-type Row = Partial<kafka.DescribeConfigsResponse['results'][number]>
-
-/** What a setting takes in an answer, decoded and encoded; with its documentation. */
-const rowBytes = 150
-const documentedRowBytes = 400
-
 export const describeConfigs = handler({
   key: 32,
   versions: '0-4',
   request: kafka.describeConfigsRequest,
   response: kafka.describeConfigsResponse,
-  handle: async (context, request) => {
+  handle: async (context, request, version) => {
     const { resources, includeSynonyms, includeDocumentation } = request
     const slices = new Slices(context.broker.clock)
     const memory = new AnswerMemory(context)
-    const results: Row[] = []
+    const results = new kafka.ElementsEncoder(kafka.describeConfigsResponse, 'results', version)
     for (const wanted of resources) {
       const { resourceType, resourceName, configurationKeys } = wanted
       const details: ConfigDetails = {
@@ -46,13 +47,13 @@ export const describeConfigs = handler({
       try {
         const configs = rowsOf(context, wanted, details)
         memory.take(configs.length * (includeDocumentation ? documentedRowBytes : rowBytes))
-        results.push({ ...row, configs })
+        results.add({ ...row, configs })
       } catch (error) {
-        results.push({ ...row, ...refusedRow(error) })
+        results.add({ ...row, ...refusedRow(error) })
       }
       if (slices.isDue) await slices.pause()
     }
-    return { results }
+    return { results: results.finish() }
   },
 })
 

@@ -6,6 +6,10 @@ import { type Configured, topicSettings, type ValueSource } from '../config/topi
 
 export type ConfigRow = kafka.DescribeConfigsResponse['results'][number]['configs'][number]
 
+/** What a setting takes in an answer, with synonyms; with its documentation. */
+export const rowBytes = 150
+export const documentedRowBytes = 400
+
 /** What the client wants of each setting. */
 export interface ConfigDetails {
   /** Null, or none: all settings. */

@@ -17,8 +17,14 @@ export class Slices {
   }
 
   get isDue(): boolean {
-    this.#rounds++
-    if (this.#rounds % roundsPerLook !== 0) return false
+    return this.isDueAfter(1)
+  }
+
+  /** The same where a round is as much work as so many. */
+  isDueAfter(rounds: number): boolean {
+    this.#rounds += rounds
+    if (this.#rounds < roundsPerLook) return false
+    this.#rounds = 0
     return this.#clock.monotonic() - this.#start >= sliceMs
   }
 

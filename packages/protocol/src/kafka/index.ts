@@ -32,6 +32,7 @@ export * from './errors.ts'
 export * from './headers.ts'
 export {
   type Decoded,
+  ElementsEncoder,
   elementsMaxDefault,
   type Fields,
   type Input,

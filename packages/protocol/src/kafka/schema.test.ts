@@ -5,7 +5,14 @@ import { splitAt } from '../../test/split-bytes.ts'
 import { ChunkReader, type Chunks, ChunkWriter, joinChunks } from '../bytes.ts'
 import { ProtocolError } from '../errors.ts'
 import { topicIdOf } from '../topic-id.ts'
-import { messages, metadataRequest, produceRequest, produceResponse } from './index.ts'
+import {
+  ElementsEncoder,
+  messages,
+  metadataRequest,
+  metadataResponse,
+  produceRequest,
+  produceResponse,
+} from './index.ts'
 import {
   array,
   bytes,
@@ -291,6 +298,27 @@ test('a string that is too long for Kafka is not written', () => {
   const texts = message({ name: 'Texts', key: 0, versions: '0', fields: { all: list(string()) } })
   assert.equal(encode(texts, { all: ['x'.repeat(0x7fff)] }, 0).length > 0, true)
   assert.throws(() => encode(texts, { all: ['x'.repeat(0x8000)] }, 0), RangeError)
+})
+
+test('elements that were encoded one by one are the same bytes in their place', () => {
+  const rows = [
+    { name: 'a', partitions: [{ partitionIndex: 0 }, { partitionIndex: 1, isrNodes: [1, 2] }] },
+    { name: 'b'.repeat(5000), errorCode: 3 },
+  ]
+  const { min, max } = metadataResponse.versions
+  for (let version = min; version <= max; version++) {
+    for (const count of [0, 1, 2]) {
+      const topics = rows.slice(0, count)
+      const encoder = new ElementsEncoder(metadataResponse, 'topics', version)
+      for (const row of topics) encoder.add(row)
+      assert.deepEqual(
+        joinChunks(
+          encode(metadataResponse, { topics: encoder.finish(), controllerId: 7 }, version),
+        ),
+        joinChunks(encode(metadataResponse, { topics, controllerId: 7 }, version)),
+      )
+    }
+  }
 })
 
 test('what was absent cannot be changed for everybody', () => {

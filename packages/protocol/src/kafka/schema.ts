@@ -41,6 +41,9 @@ export interface FieldType<T> {
   readonly zero: T
   /** The fields of a struct, or of an array's elements; for checks against Kafka's definitions. */
   readonly fields?: Fields
+  /** Of an array: the type of its elements. */
+  // biome-ignore lint/suspicious/noExplicitAny: as in Fields.
+  readonly element?: FieldType<any>
   readonly codec: (version: number, flexible: boolean, nullable: boolean) => FieldCodec<T>
 }
 
@@ -294,10 +297,58 @@ function lengthPrefixed<T>(
   }
 }
 
+/** Elements that are encoded already, in the place of an array's. */
+class EncodedElements {
+  readonly length: number
+  readonly chunks: Chunks
+
+  constructor(length: number, chunks: Chunks) {
+    this.length = length
+    this.chunks = chunks
+  }
+}
+
+/** What an array field of a message is written from. */
+type ElementOf<F extends Fields, Name extends keyof F> =
+  NonNullable<Input<F>[Name]> extends readonly (infer E)[] ? E : never
+
+/**
+ * Encodes the elements of an array of a message one by one: a large message can be made in slices, and
+ * its elements need not all be there at once. `finish` gives what stands for the array in the message,
+ * which has to be written at the same version.
+ */
+export class ElementsEncoder<F extends Fields, Name extends keyof F & string> {
+  readonly #codec: FieldCodec<unknown>
+  readonly #writer = new ChunkWriter(4096)
+  #length = 0
+
+  constructor(message: Message<F>, name: Name, version: number) {
+    const element = message.fields[name]?.type.element
+    if (element === undefined) throw new TypeError(`${message.name}.${name} is no array`)
+    this.#codec = element.codec(version, inRange(message.flexible, version), false)
+  }
+
+  /** How many bytes there are. */
+  get bytes(): number {
+    return this.#writer.length
+  }
+
+  add(value: ElementOf<F, Name>): void {
+    this.#codec.write(this.#writer, value)
+    this.#length++
+  }
+
+  finish(): readonly ElementOf<F, Name>[] {
+    const elements = new EncodedElements(this.#length, this.#writer.finish())
+    return elements as unknown as readonly ElementOf<F, Name>[]
+  }
+}
+
 function arrayType<T>(element: FieldType<T>): FieldType<T[]> {
   const name = `[]${element.name}`
   return {
     name,
+    element,
     zero: Object.freeze([]) as unknown as T[],
     ...(element.fields === undefined ? {} : { fields: element.fields }),
     codec: (version, flexible, nullable) => {
@@ -325,7 +376,8 @@ function arrayType<T>(element: FieldType<T>): FieldType<T[]> {
             return
           }
           wire.writeLength(writer, values.length, flexible, true)
-          for (const value of values) codec.write(writer, value)
+          if (values instanceof EncodedElements) writer.views(values.chunks)
+          else for (const value of values) codec.write(writer, value)
         },
       }
     },
