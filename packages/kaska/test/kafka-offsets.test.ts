@@ -127,6 +127,7 @@ async function join(
 /** A disk in memory whose syncs wait while it is held. */
 function holdingDisk() {
   let held: (() => void)[] | undefined
+  let syncs = 0
   const memory = new MemoryDisk()
   const holding = (file: DiskFile): DiskFile =>
     new Proxy(file, {
@@ -135,6 +136,7 @@ function holdingDisk() {
         if (typeof member !== 'function') return member
         if (name !== 'sync') return member.bind(target)
         return async () => {
+          syncs++
           await target.sync()
           const waiting = held
           if (waiting !== undefined) await new Promise<void>((resolve) => waiting.push(resolve))
@@ -152,6 +154,10 @@ function holdingDisk() {
   })
   return {
     disk,
+    /** Syncs that have begun. */
+    get syncs() {
+      return syncs
+    },
     hold: () => {
       held = []
     },
@@ -368,6 +374,37 @@ suite("offsets that Kafka's clients commit", () => {
     holding.release()
     await Promise.all([committing, fetched])
     assert.deepEqual(settled.sort(), ['committed', 'read 2'])
+  })
+
+  test('are committed in the order of the requests, and many that are pipelined need few syncs', async () => {
+    const holding = holdingDisk()
+    await using broker = await startNativeBroker({ disk: holding.disk, syncMode: 'always' })
+    const topic = await createTopic(broker, 'x', 3000)
+    const client = dialBroker(broker)
+    await commit(client, 'g', topic, [{}])
+    holding.hold()
+    const before = holding.syncs
+    const small = (committedOffset: number) => {
+      const request = commitRequest('g', topic, [{ committedOffset, partitionIndex: 2999 }])
+      return client.send(offsetCommit, 9, request)
+    }
+    const large = (committedOffset: number) => {
+      const rows = Array.from({ length: 3000 }, (_, partitionIndex) => {
+        return { partitionIndex, committedOffset }
+      })
+      return client.send(offsetCommit, 9, commitRequest('g', topic, rows))
+    }
+    const sent = [...Array.from({ length: 100 }, (_, offset) => small(offset)), large(100)]
+    sent.push(small(101), large(102), large(103), small(104), large(105), small(106))
+    // The first ones are under way, and the disk takes its time for them.
+    await setImmediate()
+    holding.release()
+    for (const request of sent) await client.answerTo(request)
+    const syncs = holding.syncs - before
+    assert.ok(syncs < 30, `${syncs} syncs`)
+    const [{ partitions }] = await fetch(client, 'g', topic, [0, 1500, 2999])
+    const offsets = partitions.map((each: { committedOffset: number }) => each.committedOffset)
+    assert.deepEqual(offsets, [105, 105, 106])
   })
 
   test('may be very many in one request, which holds nobody up and takes no memory for good', async () => {

@@ -77,6 +77,7 @@ export class OffsetStore implements CommittedOffsets, GroupOffsets {
   readonly #table: OffsetTable
   readonly #expiry: OffsetExpiry
   readonly #pending = new Map<string, Pending>()
+  readonly #slicing = new Map<string, Promise<void>>()
   #log!: StateLog
   /** True while the log applies what this store appends, and has applied itself. */
   #isAppending = false
@@ -178,6 +179,31 @@ export class OffsetStore implements CommittedOffsets, GroupOffsets {
       return { topic, partition, value }
     })
     return this.#change(group, changes)
+  }
+
+  /**
+   * Runs what commits for the group in slices: until it is over, `slicing` says so, and who commits for
+   * the group waits, for commits to take effect in the order of their requests. Settles as `run` does.
+   */
+  async inSlices(group: string, run: () => Promise<void>): Promise<void> {
+    const running = run()
+    this.#slicing.set(
+      group,
+      running.then(
+        () => {},
+        () => {},
+      ),
+    )
+    try {
+      await running
+    } finally {
+      this.#slicing.delete(group)
+    }
+  }
+
+  /** Resolves when what commits for the group in slices is over; undefined: nothing does. */
+  slicing(group: string): Promise<void> | undefined {
+    return this.#slicing.get(group)
   }
 
   /** Resolves when the fate of all that is under way for the group is known. Never rejects. */

@@ -2,8 +2,9 @@
  * OffsetCommit (key 8), versions 2 to 10: where a group stands, by its members, or by anybody while it
  * has none. Version 10 names topics by their ids. Answered when it is durable.
  *
- * A large request is committed in slices, others having a turn between them: each takes effect as a
- * whole, or not at all, and its rows say which.
+ * A commit takes effect before anything is awaited, so that many that are pipelined need few syncs. A
+ * large request is committed in slices, others having a turn between them: each takes effect as a whole,
+ * or not at all, and its rows say which. Further commits of the group begin when all slices are made.
  */
 import { DiskFullError, kafka, OverloadedError, PartitionOfflineError } from '@kaska/protocol'
 import { handler, type KafkaContext } from './handler.ts'
@@ -19,6 +20,8 @@ interface Row {
   readonly partitionIndex: number
   errorCode: number
 }
+
+type TopicRow = kafka.OffsetCommitResponse['topics'][number]
 
 const topicIdVersionMin = 10
 /** Since then a member of a group that is not there is told so. */
@@ -38,29 +41,57 @@ export const offsetCommit = handler({
   versions: '2-10',
   request: kafka.offsetCommitRequest,
   response: kafka.offsetCommitResponse,
+  isPipelined: true,
   handle: async (context, request, version) => {
-    const topics: kafka.OffsetCommitResponse['topics'] = []
-    const committing: Promise<void>[] = []
-    let slice: Asked[] = []
-    for (const { name, topicId, partitions } of request.topics) {
-      const id = version >= topicIdVersionMin ? topicId : undefined
-      const rows: Row[] = []
-      topics.push({ name, topicId, partitions: rows })
-      for (const wanted of partitions) {
-        const row = { partitionIndex: wanted.partitionIndex, errorCode: errorCode.NONE }
-        rows.push(row)
-        slice.push({ name, id, wanted, row })
-        if (slice.length < sliceRows) continue
-        committing.push(settling(commitSlice(context, request, version, slice)))
-        slice = []
-        await context.broker.clock.yield()
-      }
+    const { offsets, clock } = context.broker
+    const { groupId } = request
+    let slicing = offsets.slicing(groupId)
+    for (; slicing !== undefined; slicing = offsets.slicing(groupId)) await slicing
+    const topics: TopicRow[] = []
+    const rows = askedRows(request, version, topics)
+    const first = nextSlice(rows)
+    const committing = [settling(commitSlice(context, request, version, first))]
+    if (first.length === sliceRows) {
+      await offsets.inSlices(groupId, async () => {
+        await clock.yield()
+        for (let slice = nextSlice(rows); slice.length > 0; slice = nextSlice(rows)) {
+          committing.push(settling(commitSlice(context, request, version, slice)))
+          await clock.yield()
+        }
+      })
     }
-    committing.push(commitSlice(context, request, version, slice))
     await Promise.all(committing)
     return { topics }
   },
 })
+
+/** What is asked, in its order; each row is in `topics` when it is given. */
+function* askedRows(
+  request: Request,
+  version: number,
+  topics: TopicRow[],
+): Generator<Asked, undefined> {
+  for (const { name, topicId, partitions } of request.topics) {
+    const id = version >= topicIdVersionMin ? topicId : undefined
+    const rows: Row[] = []
+    topics.push({ name, topicId, partitions: rows })
+    for (const wanted of partitions) {
+      const row = { partitionIndex: wanted.partitionIndex, errorCode: errorCode.NONE }
+      rows.push(row)
+      yield { name, id, wanted, row }
+    }
+  }
+}
+
+function nextSlice(rows: Generator<Asked, undefined>): Asked[] {
+  const slice: Asked[] = []
+  while (slice.length < sliceRows) {
+    const { value } = rows.next()
+    if (value === undefined) break
+    slice.push(value)
+  }
+  return slice
+}
 
 /** A promise that is awaited later: until then its rejection is nobody's. */
 function settling(promise: Promise<void>): Promise<void> {

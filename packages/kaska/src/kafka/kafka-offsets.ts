@@ -28,6 +28,13 @@ export interface KafkaOffsets {
   checkCommit(group: string, committer: OffsetCommitter): kafka.KafkaErrorCode
   /** Takes effect before it returns, all or none. Rejects with DiskFullError, OverloadedError. */
   commitFor(group: string, commits: readonly CommittedPartition[]): Promise<void>
+  /**
+   * Runs what commits for the group in slices: until it is over, `slicing` says so. Settles as `run`
+   * does.
+   */
+  inSlices(group: string, run: () => Promise<void>): Promise<void>
+  /** Resolves when what commits for the group in slices is over; undefined: nothing does. */
+  slicing(group: string): Promise<void> | undefined
   /** Resolves when the fate of all that is under way for the group is known. Never rejects. */
   settled(group: string): Promise<void>
   /** What is durable now. */
