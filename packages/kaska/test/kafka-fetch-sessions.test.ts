@@ -247,6 +247,24 @@ test('a topic that is deleted, made anew, or not there yet', async () => {
   assert.deepEqual(old, [[0, 100, -1, []]])
 })
 
+test('a start that has moved is said', async () => {
+  await using broker = await startNativeBroker()
+  await createTopic(broker)
+  const client = dial(broker)
+  for (const value of ['a', 'b']) await send(client, 1, value)
+  const ends: Wish[] = [
+    [0, 0],
+    [1, 2],
+  ]
+  const { sessionId: id } = await client.ask(fetch, 12, request([0, 0], ends))
+  assert.deepEqual(rowsOf(await client.ask(fetch, 12, request([id, 1], []))), [])
+  const topics = [{ name: 'x', partitions: [{ partitionIndex: 1, offset: 1 }] }]
+  await client.ask(21, 2, { topics, timeoutMs: 1000 })
+  const answer = await client.ask(fetch, 12, request([id, 2], []))
+  assert.deepEqual(rowsOf(answer), [[1, 0, 2, []]])
+  assert.equal(answer.responses[0].partitions[0].logStartOffset, 1)
+})
+
 test('a topic that is not there does not keep others from being waited for', async () => {
   await using broker = await startNativeBroker()
   await createTopic(broker)

@@ -214,7 +214,8 @@ export class PartitionLog {
     return found
   }
 
-  /** Calls back whenever the high watermark has moved, or the log went offline, closed or deleted. */
+  /** Calls back whenever the high watermark or the start has moved, or the log went offline, closed or
+   * deleted. */
   onAdvance(callback: () => void): () => void {
     this.#listeners ??= new Set()
     const listeners = this.#listeners
@@ -242,12 +243,12 @@ export class PartitionLog {
 
   /** Deletes what is too old or too much: see `LogFront`. `now` is wall time. */
   applyRetention(now: number): Promise<RetentionResult> {
-    return this.#front.applyRetention(now)
+    return this.#tellStart(() => this.#front.applyRetention(now))
   }
 
   /** Makes `offset`, which is at most the end, the start, durably: see `LogFront`. */
   deleteBefore(offset: number): Promise<void> {
-    return this.#front.deleteBefore(offset)
+    return this.#tellStart(() => this.#front.deleteBefore(offset))
   }
 
   /** Makes durable what was written, and remembers it as `checkpoint-file.ts` says. Never rejects. */
@@ -319,6 +320,16 @@ export class PartitionLog {
       for (const batch of batches) batch.release(budget)
     }
     return { batches, bytes, release }
+  }
+
+  /** Wakes who waits if the task moves the start. */
+  async #tellStart<T>(task: () => Promise<T>): Promise<T> {
+    const { startOffset } = this
+    try {
+      return await task()
+    } finally {
+      if (this.startOffset !== startOffset) this.#wake()
+    }
   }
 
   #wake(): void {
