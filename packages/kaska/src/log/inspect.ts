@@ -189,6 +189,9 @@ class Inspection {
     })
     const bytes = await readFile(this.#disk, `${directory}/${checkpointName}`)
     const decoded = bytes && decodeCheckpoint(bytes, this.#options.crc32c)
+    // What was deleted and not removed any more before a crash is no part of the log, whatever is left.
+    const startOffset = decoded?.checkpoint.startOffset ?? 0
+    while ((segments[1]?.baseOffset ?? Number.POSITIVE_INFINITY) <= startOffset) segments.shift()
     const hasSnapshot = names.includes('snapshot')
     return { directory, segments, checkpoint: decoded?.checkpoint, hasSnapshot }
   }

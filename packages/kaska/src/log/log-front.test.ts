@@ -9,9 +9,18 @@ import { setImmediate } from 'node:timers/promises'
 import { DiskFullError, OffsetOutOfRangeError, PartitionOfflineError } from '@kaska/protocol'
 import { SeededRandom } from '../../../../sim/seeded-random.ts'
 import { SimulatedDisk } from '../../../../sim/simulated-disk.ts'
-import { batchOf, MortalDisk, openDirectory, readAll, testConfig } from '../../test/log-harness.ts'
+import {
+  batchOf,
+  MortalDisk,
+  openDirectory,
+  readAll,
+  TestClock,
+  testConfig,
+  testCrc,
+} from '../../test/log-harness.ts'
 import { openNodeDisk } from '../host/node-disk.ts'
 import { type Disk, DiskError, type DiskFile } from './disk.ts'
+import { repairLogs, verifyLogs } from './inspect.ts'
 import type { SyncMode } from './log-config.ts'
 import { MemoryBudget } from './memory-budget.ts'
 import { MemoryDisk } from './memory-disk.ts'
@@ -272,6 +281,26 @@ test('a read that comes to a segment when it is gone is out of range, and gets n
     names.filter((name) => /^0+\./.test(name)),
     [],
   )
+})
+
+test('what a crash left below the start is no damage, and is removed', async () => {
+  const disk = new MemoryDisk()
+  const { log, directory } = await logOf([1000, 1000, 1000], disk)
+  const path = 'topics/t-0/00000000000000000000.log'
+  const file = await disk.open(path)
+  const bytes = new Uint8Array(await file.size())
+  await file.read(0, bytes)
+  await log.deleteBefore(20)
+  await directory.close()
+  // The removal of the first one was lost, that of the second was not.
+  await (await disk.open(path, { create: true })).write(0, [bytes])
+  const inspect = { disk, crc32c: testCrc, clock: new TestClock() }
+  assert.deepEqual(await verifyLogs(inspect), [])
+  assert.deepEqual(await repairLogs(inspect), [])
+  const again = await openDirectory(disk)
+  const reopened = await again.directory.openPartition('t-0', noRetention)
+  assert.deepEqual([reopened.startOffset, reopened.endOffset], [20, 30])
+  assert.deepEqual(await segmentsOn(disk), [20])
 })
 
 test('a full disk does not keep retention from making room', async () => {

@@ -215,13 +215,14 @@ export class LogFront {
     if (first === undefined || first === writer.segments[0]) return 0
     await writer.flush()
     writer.startOffset = Math.max(writer.startOffset, first.baseOffset)
-    const count = await this.#removeBelow(first.baseOffset)
-    await this.#shared.disk.syncDirectory(this.#directory)
-    return count
+    return await this.#removeBelow(first.baseOffset, true)
   }
 
-  /** What lies below the offset is flushed, and no start looks for it. */
-  async #removeBelow(offset: number): Promise<number> {
+  /**
+   * What lies below the offset is flushed, and no start looks for it. `isOrdered`: each removal is durable
+   * before the next one, so that nothing but the first segments can be missing.
+   */
+  async #removeBelow(offset: number, isOrdered = false): Promise<number> {
     const { disk, files } = this.#shared
     // It syncs the indexes of segments that it finds in the log.
     await this.#checkpointer.idle()
@@ -236,9 +237,11 @@ export class LogFront {
         for (const ending of ['.log', '.index', '.timeindex']) {
           await disk.remove(segment.path + ending)
         }
+        if (isOrdered) await disk.syncDirectory(this.#directory)
       } catch (error) {
         // The next opening tries again.
         this.#reportRemoval(error)
+        if (isOrdered) return dropped.length
       }
       segment.index.forget()
       files.forget(segment.logPath)
