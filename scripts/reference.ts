@@ -4,7 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { errorTable } from '@kaska/protocol'
+import { errorTable, kafka } from '@kaska/protocol'
 import type { Command } from 'commander'
 import { createProgram } from '../packages/kaska/src/cli/program.ts'
 import { Setting } from '../packages/kaska/src/cli/settings.ts'
@@ -13,6 +13,7 @@ import { type Setting as ConfigSetting, rangeOf } from '../packages/kaska/src/co
 import { topicSettings } from '../packages/kaska/src/config/topic-settings.ts'
 import { packageVersion } from '../packages/kaska/src/host/package-version.ts'
 import { Terminal } from '../packages/kaska/src/host/terminal.ts'
+import { handlers } from '../packages/kaska/src/kafka/handlers.ts'
 import { root } from './workspace.ts'
 
 export interface ReferencePage {
@@ -28,6 +29,7 @@ export function referencePages(): ReferencePage[] {
     { file: 'docs/reference/options.md', text: optionsPage() },
     { file: 'docs/reference/broker-config.md', text: brokerConfigPage() },
     { file: 'docs/reference/topic-config.md', text: topicConfigPage() },
+    { file: 'docs/reference/kafka-apis.md', text: kafkaApisPage() },
   ]
 }
 
@@ -137,6 +139,23 @@ Where nothing is set for a topic, the broker's setting in the fourth column coun
 were made by a Kafka client.
 
 ${table(['Setting', 'Values', 'Default', "Broker's setting", 'Meaning'], rows)}`,
+  )
+}
+
+function kafkaApisPage(): string {
+  const rows = handlers.map(({ key, versions }) => [
+    String(key),
+    kafka.apis.get(key)?.name ?? '',
+    versions.min === versions.max ? String(versions.min) : `${versions.min} to ${versions.max}`,
+  ])
+  return page(
+    "Kafka's APIs",
+    'packages/kaska/src/kafka/handlers.ts',
+    `What the broker serves of Apache Kafka's protocol, as ApiVersions tells clients. What is not here is not offered: clients that can do without
+it do, others say what they miss. Not served: transactions (24 to 28), the group protocol of KIP-848 (68, 69), share groups, authentication and access
+control lists, telemetry. Produce is listed from 0 on, as Kafka 4 does for old clients, and taken from 3 on.
+
+${table(['Key', 'API', 'Versions'], rows)}`,
   )
 }
 
