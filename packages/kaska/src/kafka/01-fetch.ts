@@ -27,6 +27,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 /** What is seldom said is left out: to look through it for each of many partitions takes long. */
 type Seldom = 'divergingEpoch' | 'currentLeader' | 'snapshotId'
 type Row = Mutable<Omit<PartitionRow, Seldom> & Partial<Pick<PartitionRow, 'divergingEpoch'>>>
+type Responses = NonNullable<kafka.Input<typeof kafka.fetchResponse.fields>['responses']>
 interface TopicRows {
   readonly topic: string
   readonly topicId: string
@@ -39,6 +40,8 @@ const noSession = 0
 const initialEpoch = 0
 const finalEpoch = -1
 const noRecords: Chunks = []
+/** An answer with so many rows is encoded in slices. */
+const slicedRowsMin = 1000
 
 export const fetch = handler({
   key: 1,
@@ -52,7 +55,7 @@ export const fetch = handler({
     const slices = new Slices(clock)
     if (sessionEpoch === initialEpoch || sessionEpoch === finalEpoch) {
       if (sessionId !== noSession) fetchSessions.end(sessionId, context.signal)
-      const fetching = new Fetching(context, request, { usesIds, slices })
+      const fetching = new Fetching(context, request, { version, slices })
       const parts = await partsOf(request, usesIds, slices)
       const responses = await fetching.readAll(parts)
       const wantsSession = sessionEpoch === initialEpoch && version >= sessionVersionMin
@@ -73,7 +76,7 @@ export const fetch = handler({
       fetchSessions.remove(session)
       return {}
     }
-    const fetching = new Fetching(context, request, { usesIds, slices })
+    const fetching = new Fetching(context, request, { version, slices })
     return { sessionId: session.id, responses: await fetching.readDue(session) }
   },
 })
@@ -133,6 +136,7 @@ async function update(
 class Fetching {
   readonly #context: KafkaContext
   readonly #request: kafka.FetchRequest
+  readonly #version: number
   readonly #usesIds: boolean
   readonly #slices: Slices
   /** What is read, in the order of its results. */
@@ -142,16 +146,17 @@ class Fetching {
   constructor(
     context: KafkaContext,
     request: kafka.FetchRequest,
-    { usesIds, slices }: { readonly usesIds: boolean; readonly slices: Slices },
+    { version, slices }: { readonly version: number; readonly slices: Slices },
   ) {
     this.#context = context
     this.#request = request
-    this.#usesIds = usesIds
+    this.#version = version
+    this.#usesIds = version >= topicIdVersionMin
     this.#slices = slices
   }
 
   /** Reads all parts, and has a row for each. */
-  async readAll(parts: readonly FetchPart[]): Promise<TopicRows[]> {
+  async readAll(parts: readonly FetchPart[]): Promise<Responses> {
     const refused = new Map<FetchPart, number>()
     const wanted: StoredReadPart[] = []
     for (const part of parts) {
@@ -180,7 +185,7 @@ class Fetching {
   }
 
   /** Reads what is due of a session, and has rows for what has changed. */
-  async readDue(session: FetchSession): Promise<TopicRows[]> {
+  async readDue(session: FetchSession): Promise<Responses> {
     let join: ((part: StoredReadPart) => void) | undefined
     const late: FetchPart[] = []
     const due = session.take((part) => {
@@ -279,8 +284,17 @@ class Fetching {
     rows.partitions.push(row)
   }
 
-  #responses(): TopicRows[] {
-    return [...this.#topics.values()]
+  /** Many rows are encoded here, in slices. */
+  async #responses(): Promise<Responses> {
+    const topics = [...this.#topics.values()]
+    const count = topics.reduce((sum, { partitions }) => sum + partitions.length, 0)
+    if (count < slicedRowsMin) return topics
+    const encoder = new kafka.ElementsEncoder(kafka.fetchResponse, 'responses', this.#version)
+    for (const topic of topics) {
+      if (this.#slices.isDueAfter(topic.partitions.length)) await this.#slices.pause()
+      encoder.add(topic)
+    }
+    return encoder.finish()
   }
 }
 
