@@ -184,3 +184,21 @@ test('a buffer is freed with its last holder, if it was owned and the disk keeps
   assert.deepEqual(release(true, false), [10_000, 10_000])
   assert.deepEqual(release(false, true), [10_000, 10_000])
 })
+
+test('a buffer that was read into serves another read, and old views see nothing of it', () => {
+  const budget = new MemoryBudget(32 * 1024 * 1024, { freesOwned: true })
+  const [bytes, other] = [512 * 1024, 256 * 1024]
+  const first = budget.allocate(bytes)
+  first.fill(7)
+  budget.free(first.buffer)
+  assert.equal(first.length, 0)
+  assert.equal(budget.allocate(other)[0], 0, 'of another length')
+  const second = budget.allocate(bytes)
+  assert.deepEqual([second.length, second[0]], [bytes, 7])
+  assert.equal(budget.allocate(bytes)[0], 0, 'it is given once')
+  // What is kept is bounded: the oldest go first.
+  const many = Array.from({ length: 4 }, () => budget.allocate(bytes))
+  for (const [index, one] of many.entries()) budget.free(one.fill(index + 1).buffer)
+  const again = many.map(() => budget.allocate(bytes)[0])
+  assert.deepEqual(again, [3, 4, 0, 0])
+})

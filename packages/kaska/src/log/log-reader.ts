@@ -211,7 +211,7 @@ export class LogReader {
       const reserved = await this.#reserve(length, bytesLeast, signal)
       let isKept = false
       try {
-        const buffer = new Uint8Array(reserved.bytes)
+        const buffer = this.#shared.budget.allocate(reserved.bytes)
         const bytes = buffer.subarray(0, await open.file.read(position, buffer))
         if (position > 0 && !leadsTo(offset, bytes, size - position)) {
           await this.#rebuildIndex(segment)

@@ -27,6 +27,9 @@ export interface Evictable {
 }
 
 const smallBytesMax = 16 * 1024
+/** Shorter buffers are not worth keeping; all that are kept are at most one part in so many of the budget. */
+const spareBytesMin = 64 * 1024
+const spareShare = 32
 
 interface Held {
   holders: number
@@ -62,6 +65,9 @@ export class MemoryBudget {
   #retained = 0
   readonly #freesOwned: boolean
   readonly #buffers = new Map<ArrayBufferLike, Held>()
+  /** Buffers of reads that are over, for the next ones. */
+  readonly #spares: ArrayBuffer[] = []
+  #spareBytes = 0
   #evictables = new AppendQueue<Evictable>()
   /** How many entries of `#evictables` have nothing left to give. */
   #stale = 0
@@ -160,10 +166,34 @@ export class MemoryBudget {
     if (this.waiting > 0) this.#grant()
   }
 
-  /** Frees a buffer that was never counted, and that nobody will touch any more. */
+  /** A buffer of this length for a read, its bytes whatever they are: one that `free` was given, or new. */
+  allocate(bytes: number): Uint8Array<ArrayBuffer> {
+    const index = this.#spares.findIndex(({ byteLength }) => byteLength === bytes)
+    if (index < 0) return new Uint8Array(bytes)
+    const [spare] = this.#spares.splice(index, 1) as [ArrayBuffer]
+    this.#spareBytes -= bytes
+    return new Uint8Array(spare)
+  }
+
+  /**
+   * Frees a buffer that was never counted, and that nobody will touch any more. Some are kept for the next
+   * reads, beside the budget: memory that the system gives anew is mapped and cleared page by page, which
+   * costs as much as the read. Old views see nothing of what comes into them.
+   */
   free(buffer: ArrayBuffer): void {
-    // A new, empty buffer takes its memory over, and gives it back at once.
-    if (this.#freesOwned) buffer.transfer(0)
+    if (!this.#freesOwned) return
+    const bytes = buffer.byteLength
+    const isKept = bytes >= spareBytesMin && bytes <= this.total / spareShare
+    // A new buffer takes its memory over; an empty one gives it back at once.
+    const taken = buffer.transfer(isKept ? bytes : 0)
+    if (!isKept) return
+    this.#spares.push(taken)
+    this.#spareBytes += bytes
+    while (this.#spareBytes > this.total / spareShare) {
+      const oldest = this.#spares.shift() as ArrayBuffer
+      this.#spareBytes -= oldest.byteLength
+      oldest.transfer(0)
+    }
   }
 
   /** Counts bytes that are kept beside buffers (objects), and never refused; negative to end it. */
