@@ -1,12 +1,18 @@
 /** Which of some names somebody may have meant who wrote one that there is not. */
 
-/** Those of `names` that look most like `name`, the nearest first; at most `countMax`. */
+/** Those of `names` that look most like `name`, the nearest first; at most `countMax`. A name of any
+ * length costs little. */
 export function nearNames(name: string, names: readonly string[], countMax = 3): string[] {
-  // Nobody misspells a name by more than that, and the work is bounded.
-  const wanted = name.slice(0, 100).toLowerCase()
-  const ranked = names.map((known) => ({ known, distance: distanceOf(wanted, known) }))
-  ranked.sort((a, b) => a.distance - b.distance)
-  const near = ranked.filter(({ known, distance }) => distance <= known.length / 2)
+  const wanted = name.toLowerCase()
+  const near: { readonly known: string; readonly distance: number }[] = []
+  for (const known of names) {
+    const farMax = known.length / 2
+    // As many characters have to be put in, or taken out, at least.
+    if (Math.abs(known.length - wanted.length) > farMax) continue
+    const distance = distanceOf(wanted, known)
+    if (distance <= farMax) near.push({ known, distance })
+  }
+  near.sort((a, b) => a.distance - b.distance)
   return near.slice(0, countMax).map(({ known }) => known)
 }
 

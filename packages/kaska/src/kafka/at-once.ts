@@ -1,23 +1,33 @@
-/** Many changes of one request: a limited number at a time, so that they share syncs. */
+/** Many changes of one request: a limited number at a time, so that they share syncs, begun in slices. */
 import type { Clock } from '@kaska/protocol'
+import { Slices } from './slices.ts'
 
 const atOnceMax = 100
+/** To begin a change is as much work as so many rounds of another loop. */
+const roundsPerTask = 16
 
-/** What `task` gives for each, in their order. The first that rejects rejects it, when all have settled. */
+/**
+ * What `task` gives for each, in their order. They are begun in that order. One that rejects rejects it,
+ * when those that were begun with it have settled.
+ */
 export async function forEachAtOnce<T, R>(
   items: readonly T[],
   clock: Clock,
-  task: (item: T) => R | Promise<R>,
+  task: (item: T) => Promise<R>,
 ): Promise<R[]> {
+  const slices = new Slices(clock)
   const results: R[] = []
   for (let start = 0; start < items.length; start += atOnceMax) {
-    const group = items.slice(start, start + atOnceMax)
-    const settled = await Promise.allSettled(group.map(async (item) => await task(item)))
-    for (const one of settled) {
+    const begun: Promise<PromiseSettledResult<R>>[] = []
+    for (const item of items.slice(start, start + atOnceMax)) {
+      // Settled apart, so that none rejects unheard while others are begun.
+      begun.push(Promise.allSettled([task(item)]).then(([one]) => one as PromiseSettledResult<R>))
+      if (slices.isDueAfter(roundsPerTask)) await slices.pause()
+    }
+    for (const one of await Promise.all(begun)) {
       if (one.status === 'rejected') throw one.reason
       results.push(one.value)
     }
-    if (start + atOnceMax < items.length) await clock.yield()
   }
   return results
 }
