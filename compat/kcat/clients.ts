@@ -7,7 +7,7 @@ import { SkippedError } from '../lib/maven.ts'
 import { install as installNodeClients } from '../node/clients.ts'
 
 export const clients: readonly Client[] = [
-  { name: 'kcat', isQuick: false, msMax: 180_000, prepare },
+  { name: 'kcat', isQuick: true, msMax: 180_000, prepare },
 ]
 
 function prepare(): Command {

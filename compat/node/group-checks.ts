@@ -206,7 +206,11 @@ class Group {
       (member, index) =>
         `\nmember ${index}${member.isGone ? ' (gone)' : ''}: has ${member.assigned}; ${member.complaints}`,
     )
-    return `\n${this.#values('got').length} processed, ${this.#values('committed').length} committed, ${this.#sent.size} sent${told.join('')}`
+    const [got, committed] = [this.#values('got'), this.#values('committed')]
+    const seen = new Set(got)
+    const missing = [...this.#sent].filter((value) => !seen.has(value))
+    const counts = `${got.length} processed, ${committed.length} committed, ${this.#sent.size} sent`
+    return `\n${counts}; not processed: ${missing.join(' ')}${told.join('')}`
   }
 
   async end(): Promise<void> {
