@@ -57,7 +57,7 @@ export interface Said {
 /** A session's last epoch; the next one is 1 again. */
 const epochMax = 0x7fffffff
 /** What a partition takes in memory, about, without its topic's name. */
-const partBytes = 600
+const partBytes = 640
 
 /** The bytes of memory that a partition takes in a session, about. */
 export function bytesOf(part: FetchPart): number {
