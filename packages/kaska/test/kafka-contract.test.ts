@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { connect as connectSocket } from 'node:net'
 import { test } from 'node:test'
 import { joinChunks, kafka, noTopicId, topicNameOf } from '@kaska/protocol'
+import { nodeClock } from '../src/host/node-clock.ts'
 import { batchOf, context } from './batches.ts'
 import { dialKafka, encodeBatch, KafkaTestClient, valuesOf } from './kafka-client.ts'
 import { type NativeBroker, startNativeBroker } from './native-broker.ts'
@@ -239,4 +240,35 @@ test('any bytes whatever harm nobody: each API and version, cut, changed and mad
   const mistakes = broker.reports.filter((line) => /mistake of ours/.test(line))
   assert.deepEqual(mistakes, [])
   assert.ok(requests > 500)
+})
+
+test('a large request is taken in slices: others have their turns meanwhile', async () => {
+  let ms = 0
+  let turns = 0
+  const clock = {
+    ...nodeClock,
+    // Each look at it takes long.
+    monotonic: () => {
+      ms += 2
+      return ms
+    },
+    yield: () => {
+      turns++
+      return nodeClock.yield()
+    },
+  }
+  await using broker = await startNativeBroker({ clock, memoryBytesMax: 256 * 1024 * 1024 })
+  const client = dial(broker)
+  const topics = Array.from({ length: 20_000 }, (_, index) => ({
+    topic: `t${index}`,
+    partitions: [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1 }],
+  }))
+  const wanted = { maxWaitMs: 0, minBytes: 1, maxBytes: 1, topics, sessionEpoch: 0 }
+  for (const version of [11, 12]) {
+    turns = 0
+    const answer = await client.ask(fetch, version, wanted)
+    assert.equal(answer.responses.length, topics.length)
+    // Decoded, looked up, answered and encoded: each of them gives way.
+    assert.ok(turns > 4 * (topics.length / 64 / 4), `${turns} turns`)
+  }
 })

@@ -30,6 +30,7 @@ import { FrameIntake } from '../transport/frame-intake.ts'
 import { ProgressWatch } from '../transport/progress-watch.ts'
 import { apiVersionsKey, refuseApiVersions } from './18-api-versions.ts'
 import type { Endpoint, Handler, KafkaBroker, KafkaContext } from './handler.ts'
+import { Slices } from './slices.ts'
 
 /** What all sessions of a broker have in common. */
 export interface SessionShared {
@@ -263,14 +264,32 @@ export class KafkaSession implements Receiver {
     try {
       const { apiVersion } = header
       reserved = this.#admit(frame, header, handler)
-      const request = handler.request.read(reader, apiVersion)
-      answer = handler.handle(this.#contextFor(header, slot), request, apiVersion)
+      const context = this.#contextFor(header, slot)
+      // What is pipelined takes effect at once; its bytes are mostly records, which are not decoded.
+      if (isPipelined || chunksLength(frame) <= smallRequestBytes) {
+        answer = handler.handle(context, handler.request.read(reader, apiVersion), apiVersion)
+      } else {
+        answer = this.#decode(handler, reader, apiVersion).then((request) =>
+          handler.handle(context, request, apiVersion),
+        )
+      }
     } catch (error) {
       fail(error)
       return
     }
     if (!(answer instanceof Promise)) end(answer)
     else answer.then(end, fail)
+  }
+
+  /** Decodes a large request in slices. Rejects with ProtocolError. */
+  async #decode(handler: Handler, reader: ChunkReader, version: number): Promise<unknown> {
+    const slices = new Slices(this.#shared.broker.clock)
+    const steps = handler.request.readSteps(reader, version)
+    for (;;) {
+      const step = steps.next()
+      if (step.done === true) return step.value
+      if (slices.isDue) await slices.pause()
+    }
   }
 
   /** Reserves what the decoded request may take. Throws OverloadedError. */

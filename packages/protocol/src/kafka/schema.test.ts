@@ -7,6 +7,7 @@ import { ProtocolError } from '../errors.ts'
 import { topicIdOf } from '../topic-id.ts'
 import {
   ElementsEncoder,
+  fetchRequest,
   messages,
   metadataRequest,
   metadataResponse,
@@ -339,3 +340,28 @@ function readsOrRefuses(one: Message<Fields>, version: number, chunks: Chunks): 
     if (!(error instanceof ProtocolError)) throw error
   }
 }
+
+test('a message that is read in steps is what it is when it is read at once', () => {
+  const topics = Array.from({ length: 50 }, (_, index) => ({
+    topic: `topic ${index}`,
+    partitions: Array.from({ length: index % 4 }, (__, partition) => ({
+      partition,
+      fetchOffset: index,
+      partitionMaxBytes: 1,
+    })),
+  }))
+  const forgottenTopicsData = [{ topic: 'old', partitions: [1, 2, 3] }]
+  for (const version of [4, 11, 12, 18]) {
+    const writer = new ChunkWriter()
+    fetchRequest.write(writer, { topics, forgottenTopicsData, clusterId: 'c' }, version)
+    const bytes = joinChunks(writer.finish())
+    const steps = fetchRequest.readSteps(new ChunkReader([bytes]), version)
+    let count = 0
+    let step = steps.next()
+    for (; step.done !== true; step = steps.next()) count++
+    assert.deepEqual(step.value, fetchRequest.read(new ChunkReader([bytes]), version))
+    assert.ok(count > 100)
+    const cut = fetchRequest.readSteps(new ChunkReader([bytes.subarray(0, -1)]), version)
+    assert.throws(() => [...cut], ProtocolError)
+  }
+})

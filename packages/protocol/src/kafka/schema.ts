@@ -51,8 +51,13 @@ export interface FieldCodec<T> {
   /** No value takes fewer bytes than these. */
   readonly bytesMin: number
   read(reader: ChunkReader, budget: ReadBudget): T
+  /** The same in small steps, where there may be many: stops after each. */
+  readSteps?: (reader: ChunkReader, budget: ReadBudget) => Steps<T>
   write(writer: ChunkWriter, value: T): void
 }
+
+/** Work that stops now and then, so that whoever does it can let others have a turn. */
+type Steps<T> = Generator<undefined, T, undefined>
 
 /** What the reading of one message may still take: some bytes can stand for objects many times their
  * size, so the elements of all of its arrays are counted. */
@@ -104,6 +109,8 @@ export interface Message<F extends Fields> {
    * ProtocolError, also for more than `elementsMax` elements in all arrays. Byte fields are views; the
    * values of fields that were absent are shared and frozen. */
   read(reader: ChunkReader, version: number, elementsMax?: number): Values<F>
+  /** The same in small steps, for a large message: whoever takes them may pause between them. */
+  readSteps(reader: ChunkReader, version: number): Generator<undefined, Values<F>, undefined>
   /** Throws TypeError for a null where the version has none, RangeError for what is too long. */
   write(writer: ChunkWriter, value: Input<F>, version: number): void
 }
@@ -136,8 +143,16 @@ export function message<const F extends Fields>(definition: {
     fields,
     read: (reader, version, elementsMax = elementsMaxDefault) =>
       codecOf(version).read(reader, { elements: elementsMax }),
+    readSteps: (reader, version) =>
+      stepsOf(codecOf(version), reader, { elements: elementsMaxDefault }),
     write: (writer, value, version) => codecOf(version).write(writer, value as Values<F>),
   }
+}
+
+function* stepsOf<T>(codec: FieldCodec<T>, reader: ChunkReader, budget: ReadBudget): Steps<T> {
+  return codec.readSteps === undefined
+    ? codec.read(reader, budget)
+    : yield* codec.readSteps(reader, budget)
 }
 
 type Options<T> = FieldOptions<T>
@@ -353,20 +368,40 @@ function arrayType<T>(element: FieldType<T>): FieldType<T[]> {
     ...(element.fields === undefined ? {} : { fields: element.fields }),
     codec: (version, flexible, nullable) => {
       const codec = element.codec(version, flexible, false)
+      /** -1: it is null. */
+      const readCount = (reader: ChunkReader, budget: ReadBudget): number => {
+        const count = wire.readLength(reader, flexible, true)
+        if (count === -1) {
+          if (!nullable) throw new ProtocolError(`a ${name} is null`)
+          return -1
+        }
+        budget.elements -= count
+        if (count * codec.bytesMin > reader.remaining || budget.elements < 0) {
+          throw new ProtocolError(`a ${name} claims ${count} elements`)
+        }
+        return count
+      }
       return {
         bytesMin: flexible ? 1 : 4,
         read: (reader, budget) => {
-          const count = wire.readLength(reader, flexible, true)
-          if (count === -1) {
-            if (!nullable) throw new ProtocolError(`a ${name} is null`)
-            return null as unknown as T[]
-          }
-          budget.elements -= count
-          if (count * codec.bytesMin > reader.remaining || budget.elements < 0) {
-            throw new ProtocolError(`a ${name} claims ${count} elements`)
-          }
+          const count = readCount(reader, budget)
+          if (count === -1) return null as unknown as T[]
           const values: T[] = []
           for (let index = 0; index < count; index++) values.push(codec.read(reader, budget))
+          return values
+        },
+        readSteps: function* (reader, budget) {
+          const count = readCount(reader, budget)
+          if (count === -1) return null as unknown as T[]
+          const values: T[] = []
+          for (let index = 0; index < count; index++) {
+            values.push(
+              codec.readSteps === undefined
+                ? codec.read(reader, budget)
+                : yield* codec.readSteps(reader, budget),
+            )
+            yield
+          }
           return values
         },
         write: (writer, values) => {
@@ -438,6 +473,18 @@ function structCodec<F extends Fields>(
   }
   tagged.sort((a, b) => a.tag - b.tag)
   const defaults = defaultsOf(fields)
+  const readSteps: FieldCodec<Values<F>>['readSteps'] = function* (reader, budget) {
+    const values: Record<string, unknown> = { ...defaults }
+    for (const { name, codec } of plain) {
+      values[name] =
+        codec.readSteps === undefined
+          ? codec.read(reader, budget)
+          : yield* codec.readSteps(reader, budget)
+    }
+    if (flexible) readTags(reader, tagged, values, budget)
+    return values as Values<F>
+  }
+  const hasSteps = plain.some(({ codec }) => codec.readSteps !== undefined)
   return {
     bytesMin: plain.reduce((sum, { codec }) => sum + codec.bytesMin, flexible ? 1 : 0),
     read: (reader, budget) => {
@@ -446,6 +493,7 @@ function structCodec<F extends Fields>(
       if (flexible) readTags(reader, tagged, values, budget)
       return values as Values<F>
     },
+    ...(hasSteps ? { readSteps } : {}),
     write: (writer, input) => {
       const values = input as Record<string, unknown>
       for (const one of plain) {
