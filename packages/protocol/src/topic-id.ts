@@ -4,10 +4,13 @@ import type { Random } from './seams.ts'
 
 export const topicIdBytes = 16
 
+const noDigit = 64
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
-const digitValues: ReadonlyMap<number, number> = new Map(
-  Array.from(alphabet, (digit, value) => [digit.charCodeAt(0), value]),
-)
+/** By a character's code; what is no digit has a value that no digit has. */
+const digitValues: readonly number[] = Array.from({ length: 128 }, (_, code) => {
+  const value = alphabet.indexOf(String.fromCharCode(code))
+  return value < 0 ? noDigit : value
+})
 
 /** A new id. Never all zeros, which stands for "none" on the wire, and never with a leading `-`,
  * so that it can be a file's name and an argument. */
@@ -40,8 +43,8 @@ export function topicIdToBytes(id: TopicId): Uint8Array | undefined {
   for (let index = 0; index < 24; index += 4) {
     let word = 0
     for (let digit = index; digit < index + 4; digit++) {
-      const value = digit < 22 ? digitValues.get(id.charCodeAt(digit)) : 0
-      if (value === undefined) return undefined
+      const value = digit < 22 ? (digitValues[id.charCodeAt(digit)] ?? noDigit) : 0
+      if (value === noDigit) return undefined
       word = (word << 6) | value
     }
     const position = (index / 4) * 3
