@@ -7,6 +7,7 @@ import net from 'node:net'
 import path from 'node:path'
 import { test } from 'node:test'
 import { certificate, privateKey } from '../../client/test/test-certificate.ts'
+import { isInContainer } from '../src/host/container.ts'
 import { run, ServeProcess, start, temporaryDirectory } from './cli-process.ts'
 import * as named from './name-certificate.ts'
 
@@ -132,6 +133,8 @@ test('--host 0.0.0.0 listens at every address', async () => {
     'orders',
   ])
   assert.match(broker.ready, /kaska:\/\/0\.0\.0\.0:/)
+  // In a container nothing tells what was dialled.
+  assert.equal(/; in a container .* --advertise/.test(broker.ready), isInContainer())
   const { stdout } = await run(['topic', 'list', '-q'], {
     env: { BROKER_HOST: '127.0.0.1', BROKER_PORT: String(broker.port) },
   })

@@ -5,13 +5,23 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { connect as connectSocket } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import process from 'node:process'
 import { type TestContext, test } from 'node:test'
 import { connect } from '@kaska/client'
-import { type Chunks, createTransportPair, native, type Transport } from '@kaska/protocol'
+import {
+  type Chunks,
+  createTransportPair,
+  joinChunks,
+  native,
+  noTopicId,
+  type Transport,
+} from '@kaska/protocol'
+import { batchOf } from './batches.ts'
 import { startBrokerProcess } from './broker-process.ts'
+import { encodeBatch, KafkaTestClient } from './kafka-client.ts'
 import { startNativeBroker } from './native-broker.ts'
 import { RawClient } from './raw-client.ts'
 
@@ -140,4 +150,31 @@ test('one system call for each request of the client library', {
   assert(counters.requests >= 50)
   const lines = socketCalls(file)
   assert.equal(lines.length, counters.requests, lines.slice(0, 5).join('\n'))
+})
+
+test("one system call for each response of Kafka's protocol", {
+  skip: straceMissing(),
+}, async (context) => {
+  const file = traceFile(context)
+  const calls = 'trace=write,writev,sendto,sendmsg'
+  const broker = await startBrokerProcess({}, ['strace', '-f', '-yy', '-e', calls, '-o', file])
+  const socket = connectSocket(broker.port, '127.0.0.1')
+  const client = new KafkaTestClient((chunks) => socket.write(joinChunks(chunks)))
+  socket.on('data', (chunk) => client.received(chunk))
+  const wanted = { topics: [{ name: 'x', topicId: noTopicId }], allowAutoTopicCreation: true }
+  await client.ask(3, 9, wanted)
+  const rounds = 50
+  for (let round = 0; round < rounds; round++) {
+    const partitionData = [{ index: 0, records: encodeBatch(batchOf([value])) }]
+    const topicData = [{ name: 'x', partitionData }]
+    await client.ask(0, 9, { transactionalId: null, acks: -1, timeoutMs: 1000, topicData })
+    const partitions = [{ partition: 0, fetchOffset: round, partitionMaxBytes: 1 << 20 }]
+    const topics = [{ topic: 'x', partitions }]
+    await client.ask(1, 12, { maxWaitMs: 1000, minBytes: 1, maxBytes: 1 << 20, topics })
+  }
+  socket.destroy()
+  await broker.close()
+  const lines = socketCalls(file)
+  assert.equal(lines.length, 1 + 2 * rounds, lines.slice(-5).join('\n'))
+  assert(lines.filter((line) => line.includes('writev(')).length >= rounds)
 })

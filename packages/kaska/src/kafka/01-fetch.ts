@@ -202,6 +202,9 @@ class Fetching {
       const topic = this.#find(part)
       const code = this.#refusal(part, topic)
       if (topic === undefined || code !== errorCode.NONE) {
+        // What was watched may be gone; it is due each time until it is there.
+        part.watched?.stop()
+        part.watched = undefined
         refused.set(part, code)
         continue
       }
