@@ -8,9 +8,10 @@ import {
   produceToSink,
   roundTripTimes,
 } from './lib/load.ts'
+import { openSocket } from './lib/raw-connection.ts'
 import { median, pairedRatio, quantile } from './lib/stats.ts'
 import { isMet } from './lib/suite.ts'
-import { startEcho, startKaska, startSink } from './lib/target.ts'
+import { startEcho, startKaska, startSink, startSource } from './lib/target.ts'
 
 const load = { messageBytes: 1000, batchMessages: 10, batches: 20, window: 3 }
 
@@ -43,6 +44,26 @@ for (const way of ['sync', 'pool'] as const) {
     })
   }
 }
+
+test('a source sends ranges of its file', async () => {
+  await using source = await startSource(3 * 1024 * 1024)
+  const socket = await openSocket(source.port)
+  const lengths = [5, 1024 * 1024, 7]
+  for (const length of lengths) {
+    const request = Buffer.alloc(12)
+    request.writeBigInt64LE(26n)
+    request.writeInt32LE(length, 8)
+    socket.write(request)
+  }
+  let received = Buffer.alloc(0)
+  const total = lengths.reduce((sum, length) => sum + length, 0)
+  for await (const chunk of socket) {
+    received = Buffer.concat([received, chunk as Buffer])
+    if (received.length >= total) break
+  }
+  assert.equal(received.length, total)
+  assert.equal(received.subarray(0, 5).toString(), 'abcde')
+})
 
 test('an echo answers', async () => {
   await using echo = await startEcho()
