@@ -1,12 +1,10 @@
 /** Consumer groups of Kafka's classic protocol, by the messages that clients send. */
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
 import { connect as connectSocket } from 'node:net'
-import os from 'node:os'
-import path from 'node:path'
 import { suite, test } from 'node:test'
 import { joinChunks } from '@kaska/protocol'
-import { type Broker, createBroker } from '../src/broker.ts'
+import { createBroker } from '../src/broker.ts'
+import { ServeProcess, temporaryDirectory } from './cli-process.ts'
 import { dialKafka, KafkaTestClient } from './kafka-client.ts'
 import { startNativeBroker } from './native-broker.ts'
 
@@ -26,23 +24,13 @@ const joining = {
 }
 const chosen = { protocolType: 'consumer', protocolName: 'range' }
 
-async function listen(broker: Broker) {
-  const { port } = await broker.listen({ port: 0 })
-  return async () => {
-    const socket = connectSocket(port, '127.0.0.1')
-    const client = new KafkaTestClient((chunks) => socket.write(joinChunks(chunks)))
-    socket.on('data', (chunk) => client.received(chunk))
-    socket.on('close', () => client.ended())
-    return Object.assign(client, { [Symbol.dispose]: () => void socket.destroy() })
-  }
-}
-
-async function temporaryDirectory() {
-  const directory = await mkdtemp(path.join(os.tmpdir(), 'kaska-groups-'))
-  return {
-    directory,
-    [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
-  }
+function dial(port: number) {
+  const socket = connectSocket(port, '127.0.0.1')
+  const client = new KafkaTestClient((chunks) => socket.write(joinChunks(chunks)))
+  socket.on('data', (chunk) => client.received(chunk))
+  socket.on('close', () => client.ended())
+  socket.on('error', () => {})
+  return Object.assign(client, { [Symbol.dispose]: () => void socket.destroy() })
 }
 
 /** Joins as clients do: again with the id that it is given. */
@@ -158,8 +146,7 @@ suite("Kafka's consumer groups", () => {
   })
 
   test('members go on in their generation when the broker starts again', async () => {
-    await using temporary = await temporaryDirectory()
-    const { directory } = temporary
+    await using directory = await temporaryDirectory()
     // So long that its chunks are freed when the request is answered.
     const metadata = bytesOf('wants x, '.repeat(30_000))
     const protocols = [{ name: 'range', metadata }]
@@ -167,10 +154,10 @@ suite("Kafka's consumer groups", () => {
     let a = { memberId: '', generationId: -1 }
     let b = { memberId: '', generationId: -1 }
     {
-      await using broker = await createBroker({ data: directory })
-      const dial = await listen(broker)
-      using one = await dial()
-      using other = await dial()
+      await using broker = await createBroker({ data: directory.path })
+      const { port } = await broker.listen({ port: 0 })
+      using one = dial(port)
+      using other = dial(port)
       a = await join(one, { protocols })
       const waiting = join(other, { protocols })
       await one.ask(heartbeat, 4, { groupId: 'g', ...a })
@@ -191,16 +178,16 @@ suite("Kafka's consumer groups", () => {
       assert.equal(led.assignment.length, 0)
       assert.equal(textOf((await following).assignment), part)
       // Another one is joining when the broker ends.
-      using third = await dial()
+      using third = dial(port)
       const late = third.ask(joinGroup, 3, { ...joining, protocols })
       while ((await stateOf()) !== 'PreparingRebalance');
       const closed = broker.close()
       assert.equal((await late).errorCode, 16)
       await closed
     }
-    await using broker = await createBroker({ data: directory })
-    const dial = await listen(broker)
-    using one = await dial()
+    await using broker = await createBroker({ data: directory.path })
+    const { port } = await broker.listen({ port: 0 })
+    using one = dial(port)
     for (const who of [a, b]) {
       assert.equal((await one.ask(heartbeat, 4, { groupId: 'g', ...who })).errorCode, 0)
     }
@@ -213,13 +200,40 @@ suite("Kafka's consumer groups", () => {
     }
   })
 
+  test('what a member was told is so after kill -9 too', async () => {
+    await using directory = await temporaryDirectory()
+    let member = { memberId: '', generationId: 0 }
+    for (let round = 1; round <= 4; round++) {
+      await using broker = await ServeProcess.start(['--data', directory.path])
+      using client = dial(broker.port)
+      const who = { groupId: 'g', groupInstanceId: 'i', ...chosen }
+      if (round > 1) {
+        assert.equal((await client.ask(heartbeat, 4, { ...who, ...member })).errorCode, 0)
+        const { generationId } = member
+        member = await join(client, { groupInstanceId: 'i' })
+        assert.equal(member.generationId, generationId, 'it goes on where it was')
+        const kept = await client.ask(syncGroup, 5, { ...who, ...member })
+        assert.equal(textOf(kept.assignment), `round ${round - 1}`)
+      }
+      // As the leader it begins the next generation.
+      const { memberId } = member
+      member = await join(client, { groupInstanceId: 'i', memberId })
+      assert.equal(member.generationId, round)
+      const assignment = bytesOf(`round ${round}`)
+      const assignments = [{ memberId: member.memberId, assignment }]
+      const synced = await client.ask(syncGroup, 5, { ...who, ...member, assignments })
+      assert.equal(synced.errorCode, 0)
+      await broker.stop('SIGKILL')
+    }
+  })
+
   test('a member that is gone while it joins is not waited for', async () => {
     await using broker = await createBroker({ memory: true })
-    const dial = await listen(broker)
-    using one = await dial()
+    const { port } = await broker.listen({ port: 0 })
+    using one = dial(port)
     const first = await join(one)
     {
-      using gone = await dial()
+      using gone = dial(port)
       gone.send(joinGroup, 3, joining)
       const asked = { groupId: 'g', ...first }
       while ((await one.ask(heartbeat, 4, asked)).errorCode !== 27);
