@@ -9,6 +9,11 @@ export interface GroupConfig {
   readonly groupSessionTimeoutMsMax: number
   /** group.max.size: members of one group. */
   readonly groupSizeMax: number
+  /**
+   * offsets.retention.check.interval.ms: how often groups that nobody is in are looked for, and how
+   * long they are kept at least where they have no offsets.
+   */
+  readonly offsetsRetentionCheckMs: number
   /** What the members of all groups may take: their protocols, their assignments, and themselves. */
   readonly memberBytesMax: number
   /** Members of all groups that were given an id, and have yet to join with it. */

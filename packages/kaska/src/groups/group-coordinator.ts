@@ -64,8 +64,6 @@ export interface GroupDescription {
   }[]
 }
 
-/** How often groups without members and offsets are looked for; Kafka's offsets.retention.check. */
-const sweepMs = 600_000
 /** Groups after which a long walk lets others have a turn. */
 const sliceGroups = 1000
 /** What a group takes in memory beside its members and its name, about. */
@@ -310,13 +308,10 @@ export class GroupCoordinator implements Membership {
     this.#empty.add(group)
     this.#bytes -= bytesOf(group)
     this.#emptyBytes += bytesOf(group)
-    const { clock, config } = this.#options
+    const { config } = this.#options
     const bytesMax = Math.max(config.memberBytesMax, 2 * this.#emptyBytesSwept)
     if (this.#emptyBytes > bytesMax) void this.#sweep(0)
-    this.#sweepTimer ??= clock.after(sweepMs, () => {
-      this.#sweepTimer = undefined
-      void this.#sweep(sweepMs)
-    })
+    this.#sweepSoon()
   }
 
   /** Somebody may be in it from now on. */
@@ -324,6 +319,15 @@ export class GroupCoordinator implements Membership {
     if (!this.#empty.delete(group)) return
     this.#bytes += bytesOf(group)
     this.#emptyBytes -= bytesOf(group)
+  }
+
+  #sweepSoon(): void {
+    const { clock, config } = this.#options
+    const ms = config.offsetsRetentionCheckMs
+    this.#sweepTimer ??= clock.after(ms, () => {
+      this.#sweepTimer = undefined
+      void this.#sweep(ms)
+    })
   }
 
   /** Forgets the groups that nobody is in since so long, and that have no offsets. */
@@ -345,10 +349,7 @@ export class GroupCoordinator implements Membership {
     this.#isSweeping = false
     this.#emptyBytesSwept = this.#emptyBytes
     if (this.#empty.size === 0 || this.#isClosed) return
-    this.#sweepTimer ??= clock.after(sweepMs, () => {
-      this.#sweepTimer = undefined
-      void this.#sweep(sweepMs)
-    })
+    this.#sweepSoon()
   }
 
   #addPending(group: Group, id: string): void {
