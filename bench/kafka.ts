@@ -5,18 +5,34 @@
  */
 import { SkippedError } from '../compat/lib/maven.ts'
 import {
+  Arena,
+  aim,
+  brokerCpu,
+  type Comparison,
+  cells,
+  cpuPerMillion,
+  headOf,
+  medianOf,
+  ours,
+  quantileOf,
+  type Run,
+  type Runs,
+  rate,
+  ratioOf,
+  recordsPerSecond,
+  theirs,
+} from './lib/arena.ts'
+import {
   type ContenderName,
   type Contenders,
   prepareContender,
   startContenders,
 } from './lib/contender.ts'
-import { buildFranz, type FranzFigures, type FranzOptions, runFranz } from './lib/franz.ts'
-import { median, pairedRatio, quantile } from './lib/stats.ts'
+import { buildFranz, runFranz } from './lib/franz.ts'
+import { median, pairedRatio } from './lib/stats.ts'
 import type { Aim, Suite, SuiteOptions, SuiteResult, Table } from './lib/suite.ts'
-import { cpuSecondsOf, memoryOf, type SyncMode, startEcho, startSource } from './lib/target.ts'
+import { memoryOf, startEcho, startSource } from './lib/target.ts'
 
-const theirs = 'Apache Kafka'
-const ours = 'Kaska'
 const mebibyte = 2 ** 20
 const gigabyte = 1e9
 
@@ -34,113 +50,6 @@ export const suite: Suite = {
       aims: results.flatMap(({ aims }) => aims),
     }
   },
-}
-
-/** One command of the driver, and what it cost the broker. */
-interface Run extends FranzFigures {
-  readonly brokerCpuSeconds: number
-}
-
-/** The runs of each broker, by round. */
-type Runs = ReadonlyMap<ContenderName, readonly Run[]>
-
-class Arena {
-  readonly contenders: Contenders
-  readonly sync: SyncMode
-  readonly franz: string
-  readonly #options: SuiteOptions
-
-  constructor(franz: string, sync: SyncMode, contenders: Contenders, options: SuiteOptions) {
-    this.franz = franz
-    this.sync = sync
-    this.contenders = contenders
-    this.#options = options
-  }
-
-  get names(): ContenderName[] {
-    return [...this.contenders.brokers.keys()]
-  }
-
-  pidOf(name: ContenderName): number {
-    return this.contenders.brokers.get(name)?.pid ?? 0
-  }
-
-  async run(name: ContenderName, command: string, options: FranzOptions): Promise<Run> {
-    const broker = this.contenders.brokers.get(name)
-    if (broker === undefined) throw new Error(`${name} does not run`)
-    const before = cpuSecondsOf(broker.pid)
-    const figures = await runFranz(this.franz, command, broker.port, options)
-    return { ...figures, brokerCpuSeconds: cpuSecondsOf(broker.pid) - before }
-  }
-
-  /**
-   * Runs the commands on each broker in turn, on new topics, for some rounds; the first ones, in which
-   * code is compiled, do not count. Returns the runs of each command.
-   */
-  async rounds(
-    what: string,
-    rounds: number,
-    topic: FranzOptions,
-    commands: readonly (readonly [name: string, options: FranzOptions])[],
-    warmUps = 1,
-  ): Promise<Runs[]> {
-    const all = commands.map(() => new Map(this.names.map((name) => [name, [] as Run[]])))
-    for (let round = 1 - warmUps; round <= rounds; round++) {
-      for (const name of this.names) {
-        this.#options.say(`${what}, sync ${this.sync}: ${name}, round ${round} of ${rounds}`)
-        await this.run(name, 'create', topic)
-        for (const [index, [command, options]] of commands.entries()) {
-          const run = await this.run(name, command, { ...topic, ...options })
-          if (round > 0) all[index]?.get(name)?.push(run)
-        }
-        await this.run(name, 'delete', topic)
-      }
-    }
-    return all
-  }
-}
-
-const rate = ({ records, seconds }: Run): number => records / seconds
-const cpuPerMillion = ({ brokerCpuSeconds, records }: Run): number =>
-  brokerCpuSeconds / (records / 1e6)
-const quantileOf = (share: number) => (run: Run) => quantile(run.micros ?? [], share)
-
-function medianOf(runs: Runs, name: ContenderName, figure: (run: Run) => number): number {
-  return median((runs.get(name) ?? []).map(figure))
-}
-
-/** Ours to theirs, by round; undefined where there is nobody to compare with. */
-function ratioOf(runs: Runs, figure: (run: Run) => number): number | undefined {
-  const their = runs.get(theirs)
-  if (their === undefined) return undefined
-  return pairedRatio((runs.get(ours) ?? []).map(figure), their.map(figure))
-}
-
-interface Comparison {
-  readonly figure: (run: Run) => number
-  readonly digits: number
-}
-
-const recordsPerSecond: Comparison = { figure: (run) => rate(run) / 1000, digits: 0 }
-const brokerCpu: Comparison = { figure: cpuPerMillion, digits: 3 }
-
-/** The cells of one row: each broker's figure, then ours to Apache Kafka's. */
-function cells(arena: Arena, runs: Runs, { figure, digits }: Comparison): string[] {
-  const each = arena.names.map((name) => medianOf(runs, name, figure).toFixed(digits))
-  return [...each, ratioOf(runs, figure)?.toFixed(2) ?? '']
-}
-
-const headOf = (arena: Arena, unit: string): string[] => [
-  ...arena.names.map((name) => `${name}${unit === '' ? '' : `, ${unit}`}`),
-  `${ours} : ${theirs}`,
-]
-
-function aim(
-  name: string,
-  value: number | undefined,
-  bound: { atLeast?: number; atMost?: number },
-): Aim[] {
-  return value === undefined ? [] : [{ name, value, unit: '', ...bound }]
 }
 
 /** Kaska as others are by default: acknowledged once the operating system has it. */
