@@ -63,10 +63,8 @@ const layers: Readonly<Record<string, PackageLayers>> = {
       // Sessions are frames in, calls of an `Engine`, frames out: they know neither files nor topics.
       native: ['transport'],
       kafka: ['transport', 'config'],
-      // Messages as JSON: pure.
-      json: [],
       // Requests are calls of an `Engine`; the server is the host's.
-      http: ['json', 'config', 'transport'],
+      http: ['config', 'transport'],
       // Makes the seams out of Node; knows the interfaces only.
       host: ['log', 'http'],
       '': all,

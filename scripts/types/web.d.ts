@@ -35,6 +35,8 @@ declare class AbortController {
 }
 
 declare function queueMicrotask(callback: () => void): void
+declare function btoa(binary: string): string
+declare function atob(text: string): string
 
 declare class URL {
   constructor(url: string, base?: string)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { StoredMessage } from '../json/message-json.ts'
+import type { StoredMessage } from '@kaska/protocol'
 import { UsageError } from './failure.ts'
 import { compileFormat } from './message-format.ts'
 

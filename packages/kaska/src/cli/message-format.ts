@@ -8,7 +8,7 @@
  *
  * Keys and values come out as they are, byte for byte; a null as nothing, or as what was given for it.
  */
-import type { StoredMessage } from '../json/message-json.ts'
+import type { StoredMessage } from '@kaska/protocol'
 import { unescapeBytes } from './escapes.ts'
 import { UsageError } from './failure.ts'
 

@@ -2,19 +2,17 @@
 import type { MessageFields, SendResult } from '@kaska/client'
 import {
   InvalidArgumentError,
-  OffsetOutOfRangeError,
-  type RequestContext,
-  type TopicInfo,
-  type TopicName,
-  UnknownTopicError,
-} from '@kaska/protocol'
-import {
   type JsonMessage,
   messageFromJson,
   messageFromValue,
   messageToJson,
+  OffsetOutOfRangeError,
+  type RequestContext,
   type StoredMessage,
-} from '../json/message-json.ts'
+  type TopicInfo,
+  type TopicName,
+  UnknownTopicError,
+} from '@kaska/protocol'
 import { jsonOf, withBody } from './body.ts'
 import { contextOf, type HttpApp, type HttpParts } from './http-parts.ts'
 import { integerParameter, integerQuery, timestampOf, topicParameter } from './parameters.ts'

@@ -7,9 +7,9 @@ import {
   type PolledBatch,
   RecordDecoder,
   type RequestContext,
+  type StoredMessage,
   type TopicInfo,
 } from '@kaska/protocol'
-import type { StoredMessage } from '../json/message-json.ts'
 
 export interface Range {
   readonly topic: TopicInfo

@@ -2,8 +2,7 @@
  * /api/v1/topics/TOPIC/tail: messages as they come, as Server-Sent Events. An event's id is the positions
  * behind it, `0:17,1:4`: a browser that connects again sends it, and goes on there without a gap.
  */
-import { InvalidArgumentError, UnknownTopicError } from '@kaska/protocol'
-import { messageToJson } from '../json/message-json.ts'
+import { InvalidArgumentError, messageToJson, UnknownTopicError } from '@kaska/protocol'
 import { contextOf, type HttpApp, type HttpParts } from './http-parts.ts'
 import { topicParameter } from './parameters.ts'
 import { problemOf } from './problem.ts'

@@ -6,11 +6,11 @@
  * committed is what has left: never more.
  */
 import type { Client, Message } from '@kaska/client'
+import { messageToJson } from '@kaska/protocol'
 import type { Command } from 'commander'
 import { BrokenPipeError } from '../../host/byte-output.ts'
 import { nodeClock } from '../../host/node-clock.ts'
 import type { Terminal } from '../../host/terminal.ts'
-import { messageToJson } from '../../json/message-json.ts'
 import { Committer } from '../committer.ts'
 import { CommandError, oneLine, UsageError } from '../failure.ts'
 import { compileFormat, type FormatSink, type MessageFormat } from '../message-format.ts'

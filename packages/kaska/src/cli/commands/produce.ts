@@ -7,9 +7,9 @@
  * read is sent, and that is no failure.
  */
 import type { Client, MessageInput } from '@kaska/client'
+import { messageFromJson } from '@kaska/protocol'
 import type { Command } from 'commander'
 import type { Terminal } from '../../host/terminal.ts'
-import { messageFromJson } from '../../json/message-json.ts'
 import { unescapeBytes } from '../escapes.ts'
 import { CommandError, failureLine, UsageError } from '../failure.ts'
 import { LineSplitter } from '../line-splitter.ts'

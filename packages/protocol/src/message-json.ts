@@ -1,5 +1,5 @@
 /**
- * A message as JSON, for `consume --json` and `produce --json`, and over HTTP: what the one writes the
+ * A message as JSON, for `consume --json` and `produce --json`, over HTTP and in the console: what the one writes the
  * other takes back, with the same key, value, headers, timestamp and partition, byte for byte.
  *
  *     {"topic":"orders","partition":0,"offset":17,"timestamp":1790000000000,
@@ -9,7 +9,7 @@
  * their order, repeated ones included. A line is ASCII where line breaks of Unicode (U+0085, U+2028,
  * U+2029) are concerned, so that every reader of lines sees the same lines.
  */
-import { InvalidArgumentError } from '@kaska/protocol'
+import { InvalidArgumentError } from './errors.ts'
 
 /** What is written of a message. */
 export interface StoredMessage {
@@ -183,7 +183,8 @@ function quote(text: string): string {
 /** So that a string for `btoa` is never longer than an argument list may be. */
 const base64Step = 0x6000
 
-function bytesToBase64(bytes: Uint8Array): string {
+/** Base64 with its padding. */
+export function bytesToBase64(bytes: Uint8Array): string {
   let text = ''
   for (let position = 0; position < bytes.length; position += base64Step) {
     const step = bytes.subarray(position, position + base64Step)
@@ -192,7 +193,8 @@ function bytesToBase64(bytes: Uint8Array): string {
   return text
 }
 
-function bytesFromBase64(text: string): Uint8Array {
+/** Takes what `atob` takes, padded or not; throws what it throws. */
+export function bytesFromBase64(text: string): Uint8Array {
   const binary = atob(text)
   const bytes = new Uint8Array(binary.length)
   for (let position = 0; position < bytes.length; position++) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { InvalidArgumentError } from '@kaska/protocol'
 import fc from 'fast-check'
+import { InvalidArgumentError } from './errors.ts'
 import { messageFromJson, messageToJson, type StoredMessage } from './message-json.ts'
 
 const bytes = fc.oneof(
