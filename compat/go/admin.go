@@ -115,7 +115,7 @@ func (b *broker) config() {
 }
 
 func (b *broker) listOffsets() {
-	topic := b.newTopic("list-offsets", 1)
+	topic := b.newTopic("list-offsets", 1, "retention.ms", "-1")
 	base := int64(1_600_000_000_000)
 	for n, ms := range []int64{0, 2000, 1000} {
 		record := numbers(topic, n, n+1)[0]

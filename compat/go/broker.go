@@ -46,6 +46,7 @@ func (b *broker) name(prefix string) string {
 }
 
 // newTopic makes one, and returns when it can be used; config is name, value, name, value...
+// One for messages of long ago has to keep them: retention.ms -1.
 func (b *broker) newTopic(prefix string, partitions int32, config ...string) string {
 	return b.newTopicNamed(b.name(prefix), partitions, config...)
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // How long a check may take, before it has failed.
-const checkTime = 60 * time.Second
+const checkTime = 120 * time.Second
 
 // A check is named work; it fails by an error, or by a panic of must and its like.
 type check struct {

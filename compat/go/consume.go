@@ -21,7 +21,7 @@ func (b *broker) addConsume(c *checks) {
 }
 
 func (b *broker) offsets() {
-	topic := b.newTopic("offsets", 1)
+	topic := b.newTopic("offsets", 1, "retention.ms", "-1")
 	base := int64(1_600_000_000_000)
 	records := numbers(topic, 0, 20)
 	for n, record := range records {

@@ -106,7 +106,7 @@ func (b *broker) acks(acks kgo.Acks) {
 }
 
 func (b *broker) createTime() {
-	topic := b.newTopic("create-time", 1)
+	topic := b.newTopic("create-time", 1, "retention.ms", "-1")
 	var records []*kgo.Record
 	for _, ms := range []int64{1_500_000_000_000, 1_400_000_000_000, 0, 1_600_000_000_000} {
 		records = append(records, &kgo.Record{Topic: topic, Timestamp: time.UnixMilli(ms)})
@@ -161,7 +161,7 @@ func (b *broker) unknown() {
 // Messages are on their way when the broker goes, and when it comes back.
 func (b *broker) restart(c *checks) {
 	topic := b.newTopic("restart", 1)
-	client := b.client(kgo.ProducerBatchMaxBytes(512), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	client := b.client(kgo.ProducerBatchMaxBytes(512), kgo.RecordDeliveryTimeout(90*time.Second), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	defer client.Close()
 	records := numbers(topic, 0, 4000)
 	var sent sync.WaitGroup

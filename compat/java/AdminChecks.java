@@ -249,7 +249,7 @@ final class AdminChecks {
     }
 
     private void listOffsets() throws Throwable {
-        String topic = clients.newTopic("list-offsets", 2);
+        String topic = clients.newTopic("list-offsets", 2, "retention.ms", "-1");
         long base = 1_600_000_000_000L;
         for (long time : new long[] {base, base + 2000, base + 1000}) {
             clients.send(List.of(new ProducerRecord<>(topic, 0, time, null, "value")));

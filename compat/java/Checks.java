@@ -23,7 +23,7 @@ import java.util.stream.Collectors;
  * names of the only checks to run; KASKA_COMPAT_QUICK leaves out the slow ones.
  */
 final class Checks {
-    private static final long CHECK_SECONDS = 60;
+    private static final long CHECK_SECONDS = 120;
 
     private final PrintStream out = System.out;
     private final BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
@@ -61,9 +61,18 @@ final class Checks {
         });
     }
 
-    /** Returns when the broker is there again. */
+    /** Has the broker end in good order and start; returns when it is there again. */
     void restartBroker() throws IOException {
-        tell("{\"control\":\"restart\"}");
+        restartBroker("stop");
+    }
+
+    /** The same of one that is killed. */
+    void killBroker() throws IOException {
+        restartBroker("kill");
+    }
+
+    private void restartBroker(String how) throws IOException {
+        tell("{\"control\":\"restart\",\"how\":%s}", quoted(how));
         if (in.readLine() == null) throw new IOException("standard input has ended");
     }
 

@@ -43,6 +43,7 @@ final class Clients implements AutoCloseable {
         return prefix + "-" + RUN + "-" + NAMED.incrementAndGet();
     }
 
+    /** A topic for messages of long ago needs to be one that keeps them: retention.ms -1. */
     String newTopic(String prefix, int partitions, String... config) throws Exception {
         NewTopic topic = new NewTopic(name(prefix), Optional.of(partitions), Optional.empty());
         topic.configs(pairs(config));

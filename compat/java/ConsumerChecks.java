@@ -101,7 +101,7 @@ final class ConsumerChecks {
     }
 
     private void times() throws Exception {
-        TopicPartition partition = new TopicPartition(clients.newTopic("times", 1), 0);
+        TopicPartition partition = new TopicPartition(clients.newTopic("times", 1, "retention.ms", "-1"), 0);
         long base = 1_600_000_000_000L;
         for (long offset = 0; offset < 10; offset++) {
             clients.send(

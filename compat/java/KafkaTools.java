@@ -119,7 +119,7 @@ public final class KafkaTools {
         String[] named = {"--topic", topic};
         Checks.equal(topic + ":0:7\n" + topic + ":1:0\n", tool("GetOffsetShell", named), "latest");
         Checks.equal(topic + ":0:0\n" + topic + ":1:0\n", tool("GetOffsetShell", named, "--time", "earliest"), "earliest");
-        String timed = clients.newTopic("tool-offsets", 1);
+        String timed = clients.newTopic("tool-offsets", 1, "retention.ms", "-1");
         for (long time : new long[] {1000, 3000, 2000}) {
             clients.send(List.of(new ProducerRecord<>(timed, 0, time, null, "")));
         }

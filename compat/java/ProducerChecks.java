@@ -43,7 +43,8 @@ final class ProducerChecks {
         checks.check("too large for the topic", this::tooLarge);
         checks.check("produce: an invalid name", this::invalidName);
         checks.check("produce: an unknown partition", this::unknownPartition);
-        checks.slowCheck("idempotence over a restart of the broker", this::restart);
+        checks.slowCheck("idempotence over a restart of the broker", () -> restart(checks::restartBroker));
+        checks.slowCheck("idempotence over a kill of the broker", () -> restart(checks::killBroker));
         checks.check("a transaction commits, or is refused", this::transaction);
     }
 
@@ -137,7 +138,7 @@ final class ProducerChecks {
     }
 
     private void createTime() throws Exception {
-        String topic = clients.newTopic("create-time", 1);
+        String topic = clients.newTopic("create-time", 1, "retention.ms", "-1");
         List<Long> times = List.of(1_500_000_000_000L, 1_400_000_000_000L, 0L, 1_600_000_000_000L);
         List<RecordMetadata> sent =
             clients.send(
@@ -194,10 +195,11 @@ final class ProducerChecks {
     }
 
     /** Messages are on their way when the broker goes, and when it comes back. */
-    private void restart() throws Exception {
+    private void restart(Checks.Body restartBroker) throws Throwable {
         String topic = clients.newTopic("restart", 1);
         int count = 4000;
-        try (KafkaProducer<String, String> producer = clients.producer("batch.size", "200", "linger.ms", "1")) {
+        String[] settings = {"batch.size", "200", "linger.ms", "1", "delivery.timeout.ms", "90000"};
+        try (KafkaProducer<String, String> producer = clients.producer(settings)) {
             List<Future<RecordMetadata>> sent = new ArrayList<>();
             Thread sender =
                 new Thread(() -> {
@@ -208,7 +210,7 @@ final class ProducerChecks {
                 });
             sender.start();
             Thread.sleep(100);
-            checks.restartBroker();
+            restartBroker.run();
             sender.join();
             for (int n = 0; n < count; n++) Checks.equal((long) n, sent.get(n).get().offset(), "offset");
         }
