@@ -1,10 +1,11 @@
 /** Joins HTTP and WebSocket with the parts of a broker: loaded when somebody asks over HTTP. */
 import { connect } from '@kaska/client'
-import type { Codecs, Engine, Receiver, Transport } from '@kaska/protocol'
+import type { Clock, Codecs, Engine, Receiver, Transport } from '@kaska/protocol'
 import { openConsoleFiles } from './host/console-files.ts'
 import { createHttpServer } from './host/http-server.ts'
 import type { Loaded } from './host/on-demand.ts'
 import { isSameText } from './host/same-text.ts'
+import type { BrokerParts } from './http/broker-parts.ts'
 import { createHttpService } from './http/http-app.ts'
 import { type Metric, metricsText } from './http/metrics.ts'
 import type { ByteBudget } from './transport/byte-budget.ts'
@@ -20,6 +21,8 @@ export interface HttpOptions {
 export interface HttpJoin {
   readonly broker: { inProcess(): Engine }
   readonly engine: Engine
+  readonly parts: BrokerParts
+  readonly clock: Clock
   readonly codecs: Codecs
   readonly budget: ByteBudget
   readonly identity: { readonly software: string; readonly clusterId: string }
@@ -34,9 +37,11 @@ export interface HttpJoin {
 export async function openHttp(join: HttpJoin): Promise<Loaded> {
   const { broker, options, report } = join
   const client = await connect(broker, { clientId: 'http' })
-  const { engine, codecs, budget, identity } = join
+  const { engine, parts, clock, codecs, budget, identity } = join
   const service = createHttpService({
     engine,
+    broker: parts,
+    clock,
     client,
     connect: () => connect(broker, { clientId: 'http' }),
     codecs,

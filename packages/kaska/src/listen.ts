@@ -121,12 +121,15 @@ function httpOnDemand(
   native: NativeProtocol,
   parts: ListeningParts & { metrics(): Metric[] },
 ): Loaded {
-  const { broker, engine, codecs, budget, software, clusterId, report } = parts
+  const { broker, engine, groups, offsets, clock, codecs, budget } = parts
+  const { software, clusterId, report } = parts
   const load = async (): Promise<Loaded> => {
     const { openHttp } = await import('./listen-http.ts')
     return await openHttp({
       broker,
       engine,
+      parts: { topics: engine, groups, offsets },
+      clock,
       codecs,
       budget,
       identity: { software, clusterId },

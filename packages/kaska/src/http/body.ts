@@ -55,6 +55,25 @@ export function jsonOf(body: Uint8Array): unknown {
   }
 }
 
+/**
+ * The members of a JSON object, none but those of these names (any where undefined). Throws
+ * InvalidArgumentError.
+ */
+export function membersOf(
+  value: unknown,
+  names: readonly string[] | undefined,
+  what: string,
+): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new InvalidArgumentError(`${what} is a JSON object`)
+  }
+  const unknown = names && Object.keys(value).find((name) => !names.includes(name))
+  if (unknown === undefined) return value as Record<string, unknown>
+  throw new InvalidArgumentError(
+    `${what} has no '${unknown.slice(0, 100).toWellFormed()}'; it may have ${names?.join(', ')}`,
+  )
+}
+
 function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
   const [first] = chunks
   if (chunks.length === 1 && first !== undefined) return first

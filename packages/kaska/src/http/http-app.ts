@@ -6,6 +6,7 @@
 import { Hono } from 'hono/tiny'
 import { type AccessPolicy, refuse, sessionPath, tokenCookie } from './access.ts'
 import { consolePaths } from './console.ts'
+import { groupResetPaths } from './group-reset.ts'
 import { groupPaths } from './groups.ts'
 import {
   contextOf,
@@ -17,6 +18,7 @@ import {
 import { messagePaths } from './messages.ts'
 import { problemOf, problemResponse } from './problem.ts'
 import { tailPaths } from './tail.ts'
+import { topicChangePaths } from './topic-changes.ts'
 import { topicPaths } from './topics.ts'
 
 export interface HttpService {
@@ -71,9 +73,11 @@ export function createHttpService(parts: HttpParts): HttpService {
     return context.body(null, 204, { 'set-cookie': cookie })
   })
   topicPaths(app, parts)
+  topicChangePaths(app, parts)
   messagePaths(app, parts)
   tailPaths(app, parts)
   groupPaths(app, parts)
+  groupResetPaths(app, parts)
   consolePaths(app, parts.files)
   app.notFound((context) =>
     problemResponse({

@@ -1,15 +1,19 @@
 /** What the paths of the HTTP interface have in common. */
 import type { Client } from '@kaska/client'
-import type { Codecs, Engine, RequestContext } from '@kaska/protocol'
+import type { Clock, Codecs, Engine, RequestContext } from '@kaska/protocol'
 import type { Hono } from 'hono/tiny'
 import type { ByteBudget } from '../transport/byte-budget.ts'
 import type { AccessPolicy } from './access.ts'
+import type { BrokerParts } from './broker-parts.ts'
 import type { ConsoleFiles } from './console.ts'
 
 export interface HttpParts {
   readonly engine: Engine
   /** For requests that send or commit: shared by all of them. */
   readonly client: Client
+  /** What a broker with logs of its own can do beyond its engine; without it that is answered with 501. */
+  readonly broker?: BrokerParts | undefined
+  readonly clock: Clock
   /** A client of its own, for who follows topics; to be closed. */
   connect(): Promise<Client>
   readonly codecs: Codecs

@@ -1,5 +1,13 @@
 /** What stands in a path or behind its question mark, checked. */
-import { InvalidArgumentError, type TopicName, topicNameOf } from '@kaska/protocol'
+import {
+  InvalidArgumentError,
+  type TopicName,
+  topicNameOf,
+  UnknownPartitionError,
+} from '@kaska/protocol'
+
+/** A group's name has at most so many characters. */
+const groupCharsMax = 16_384
 
 interface Query {
   query(name: string): string | undefined
@@ -9,6 +17,13 @@ interface Query {
 /** The topic in the path. Throws InvalidTopicError. */
 export function topicParameter(request: Query): TopicName {
   return topicNameOf(request.param('topic') ?? '')
+}
+
+/** The group in the path. Throws InvalidArgumentError. */
+export function groupParameter(request: Pick<Query, 'param'>): string {
+  const name = request.param('group') ?? ''
+  if (name !== '' && name.length <= groupCharsMax && name.isWellFormed()) return name
+  throw new InvalidArgumentError(`a group's name has 1 to ${groupCharsMax} characters`)
 }
 
 /** A whole number from `min` to `max`; the fallback where it is missing. Throws InvalidArgumentError. */
@@ -25,6 +40,26 @@ export function integerQuery<T>(
 export function integerParameter(request: Query, name: string): number {
   const bounds = { min: 0, max: Number.MAX_SAFE_INTEGER }
   return integerOf(request.param(name) ?? '', name, bounds)
+}
+
+/** An offset in a body. Throws InvalidArgumentError. */
+export function offsetMember(value: unknown, name: string): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value
+  throw new InvalidArgumentError(`${name} is an offset, a whole number from 0 on`)
+}
+
+/** The number of a partition in a body. Throws InvalidArgumentError, UnknownPartitionError. */
+export function partitionMember(
+  value: unknown,
+  { partitions }: { readonly partitions: number },
+): number {
+  if (typeof value !== 'number' || !Number.isInteger(value)) {
+    throw new InvalidArgumentError('partition is a whole number')
+  }
+  if (value >= 0 && value < partitions) return value
+  throw new UnknownPartitionError(
+    `there is no partition ${value}: the topic has ${partitions}, from 0 on`,
+  )
 }
 
 /** Milliseconds since 1970, or a date and time of ISO 8601. Throws InvalidArgumentError. */

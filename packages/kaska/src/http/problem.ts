@@ -32,6 +32,17 @@ export interface Problem {
   readonly [member: string]: unknown
 }
 
+/** What an error of HTTP's own is answered with. */
+export class ProblemError extends Error {
+  override readonly name = 'ProblemError'
+  readonly problem: Problem
+
+  constructor(problem: Problem) {
+    super(problem.title)
+    this.problem = problem
+  }
+}
+
 export function problemResponse({ status, title, ...rest }: Problem): Response {
   const headers: Record<string, string> = { 'content-type': 'application/problem+json' }
   if (status === 401) headers['www-authenticate'] = 'Bearer realm="kaska"'
@@ -44,6 +55,7 @@ export function problemResponse({ status, title, ...rest }: Problem): Response {
 
 /** What an error that a request met is answered with; undefined: a mistake of ours. */
 export function problemOf(error: unknown): Problem | undefined {
+  if (error instanceof ProblemError) return error.problem
   if (!(error instanceof KaskaError)) return undefined
   const { code, message, retriable } = error
   const status = statusByCode.get(code)

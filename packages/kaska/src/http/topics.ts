@@ -3,9 +3,11 @@ import {
   type Engine,
   InvalidArgumentError,
   type RequestContext,
+  type TopicName,
   topicNameOf,
 } from '@kaska/protocol'
-import { jsonOf, withBody } from './body.ts'
+import { topicSetting } from '../config/topic-settings.ts'
+import { jsonOf, membersOf, withBody } from './body.ts'
 import { contextOf, type HttpApp, type HttpParts } from './http-parts.ts'
 import { integerQuery, topicParameter } from './parameters.ts'
 
@@ -29,10 +31,7 @@ export function topicPaths(app: HttpApp, { engine, budget }: HttpParts): void {
   })
 
   app.get('/api/v1/topics/:topic', async (context) => {
-    const asking = contextOf(context)
-    const topic = await engine.describeTopic(topicParameter(context.req), asking)
-    const bounds = await boundsOf(engine, topic.id, topic.partitions, asking)
-    return context.json({ ...topic, bounds })
+    return context.json(await describe(engine, topicParameter(context.req), contextOf(context)))
   })
 
   app.delete('/api/v1/topics/:topic', async (context) => {
@@ -41,24 +40,41 @@ export function topicPaths(app: HttpApp, { engine, budget }: HttpParts): void {
   })
 }
 
+/** A topic with its settings, what can be said of each, and the bounds of its partitions. */
+export async function describe(engine: Engine, name: TopicName, asking: RequestContext) {
+  const topic = await engine.describeTopic(name, asking)
+  const config = topic.config.map((entry) => {
+    const { type, doc, words } = topicSetting(entry.name) ?? {}
+    return { ...entry, type, doc, words }
+  })
+  const bounds = await boundsOf(engine, topic.id, topic.partitions, asking)
+  return { ...topic, config, bounds }
+}
+
+/** A setting's value as it is kept: people write numbers and booleans too. Throws InvalidArgumentError. */
+export function settingText(name: string, value: unknown): string {
+  if (typeof value === 'string') return value.trim()
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value)
+  throw new InvalidArgumentError(`${name} is a string, a number or a boolean`)
+}
+
 function createRequest(body: unknown) {
-  const { name, partitions = 1, config = {}, ...rest } = (body ?? {}) as Record<string, unknown>
-  const [unknown] = Object.keys(rest)
-  if (unknown !== undefined) {
-    throw new InvalidArgumentError(`a topic has no '${unknown}'; it has name, partitions, config`)
-  }
+  const names = ['name', 'partitions', 'config']
+  const { name, partitions = 1, config = {} } = membersOf(body, names, 'a topic')
   if (typeof name !== 'string') throw new InvalidArgumentError('a topic needs a name, a string')
   if (typeof partitions !== 'number') {
     throw new InvalidArgumentError('the number of partitions is a number')
   }
-  const isObject = typeof config === 'object' && config !== null && !Array.isArray(config)
-  if (!isObject) throw new InvalidArgumentError('config is an object of names and values')
-  const settings = new Map(Object.entries(config).map(([key, value]) => [key, String(value)]))
-  return { name: topicNameOf(name), partitions, config: settings }
+  const settings = Object.entries(membersOf(config, undefined, 'config'))
+  return {
+    name: topicNameOf(name),
+    partitions,
+    config: new Map(settings.map(([key, value]) => [key, settingText(key, value)])),
+  }
 }
 
 /** Where each partition begins and ends, in the order of their numbers. */
-async function boundsOf(
+export async function boundsOf(
   engine: Engine,
   topic: string,
   partitions: number,

@@ -1,0 +1,143 @@
+/** POST /api/v1/groups/GROUP/reset: where a group that nobody is in goes on. */
+import {
+  type Engine,
+  GroupActiveError,
+  InvalidArgumentError,
+  kafka,
+  type RequestContext,
+  type TopicInfo,
+  topicNameOf,
+  UnknownTopicError,
+} from '@kaska/protocol'
+import { jsonOf, membersOf, withBody } from './body.ts'
+import { type BrokerParts, brokerOf } from './broker-parts.ts'
+import { contextOf, type HttpApp, type HttpParts } from './http-parts.ts'
+import { groupParameter, offsetMember, partitionMember } from './parameters.ts'
+
+/** Partitions that are looked at together. */
+const atOnce = 64
+
+type Target =
+  | { readonly kind: 'earliest' | 'latest' }
+  | { readonly kind: 'offset' | 'timestamp'; readonly value: number }
+
+interface Move {
+  readonly partition: number
+  readonly before: number | null
+  readonly after: number
+}
+
+export function groupResetPaths(app: HttpApp, parts: HttpParts): void {
+  const { engine, budget } = parts
+
+  app.post('/api/v1/groups/:group/reset', async (context) => {
+    const broker = brokerOf(parts)
+    const asking = contextOf(context)
+    const group = groupParameter(context.req)
+    const body = await withBody(context.req.raw, budget, async (bytes) => jsonOf(bytes))
+    const names = ['topic', 'partition', 'to', 'dryRun']
+    const { topic: name, partition, to, dryRun = false } = membersOf(body, names, 'a reset')
+    if (typeof name !== 'string') throw new InvalidArgumentError('a reset names its topic')
+    if (typeof dryRun !== 'boolean') throw new InvalidArgumentError('dryRun is true or false')
+    const target = targetOf(to)
+    const [topic] = await engine.resolve([topicNameOf(name)], asking)
+    if (topic === undefined) throw new UnknownTopicError(`there is no topic '${name}'`)
+    if (!dryRun && broker.groups.hasMembers(group)) throw active(group)
+    const numbers =
+      partition === undefined
+        ? Array.from({ length: topic.partitions }, (_, number) => number)
+        : [partitionMember(partition, topic)]
+    await broker.offsets.settled(group)
+    const moves: Move[] = []
+    for (let start = 0; start < numbers.length; start += atOnce) {
+      const some = numbers.slice(start, start + atOnce).map(async (number): Promise<Move> => {
+        const after = await offsetFor(target, topic, number, { engine, asking })
+        const before = broker.offsets.durable(group, topic.id, number)?.offset ?? null
+        return { partition: number, before, after }
+      })
+      moves.push(...(await Promise.all(some)))
+    }
+    if (!dryRun) await commit(group, topic, moves, { engine, broker, asking })
+    return context.json({ offsets: moves.map((move) => ({ topic: topic.name, ...move })) })
+  })
+}
+
+function targetOf(to: unknown): Target {
+  if (to === 'earliest' || to === 'latest') return { kind: to }
+  const refusal = new InvalidArgumentError(
+    'to is \'earliest\', \'latest\', {"offset": N} or {"timestamp": MS}',
+  )
+  if (typeof to !== 'object' || to === null) throw refusal
+  const [entry, ...more] = Object.entries(to)
+  if (entry === undefined || more.length > 0) throw refusal
+  const [kind, value] = entry
+  if (kind === 'offset') return { kind, value: offsetMember(value, 'offset') }
+  if (kind !== 'timestamp' || !Number.isSafeInteger(value)) throw refusal
+  return { kind, value: value as number }
+}
+
+/** An offset that the partition does not hold becomes the nearest that it does. */
+async function offsetFor(
+  target: Target,
+  { id }: TopicInfo,
+  partition: number,
+  { engine, asking }: { readonly engine: Engine; readonly asking: RequestContext },
+): Promise<number> {
+  const { startOffset, endOffset } = await engine.offsets(id, partition, asking)
+  switch (target.kind) {
+    case 'earliest':
+      return startOffset
+    case 'latest':
+      return endOffset
+    case 'offset':
+      return Math.min(Math.max(target.value, startOffset), endOffset)
+    case 'timestamp':
+      return (await engine.offsetAt(id, partition, target.value, asking)) ?? endOffset
+  }
+}
+
+/** All or none: as the group's own consumers would, for what they committed expires and what others did not. */
+async function commit(
+  group: string,
+  topic: TopicInfo,
+  moves: readonly Move[],
+  seams: {
+    readonly engine: Engine
+    readonly broker: BrokerParts
+    readonly asking: RequestContext
+  },
+): Promise<void> {
+  const { engine, broker, asking } = seams
+  const entries = moves.map(({ partition, after }) => ({
+    topic: topic.id,
+    partition,
+    offset: after,
+  }))
+  if (!isOfKafka(group, broker)) {
+    await engine.commit(group, entries, asking)
+    return
+  }
+  // From here to the commit nothing else has a turn.
+  const nobody = { memberId: '', generationId: -1, groupInstanceId: null }
+  const code = broker.offsets.checkCommit(group, nobody)
+  if (code !== kafka.errorCode.NONE) throw active(group)
+  await broker.offsets.commitFor(
+    group,
+    entries.map((entry) => ({ ...entry, leaderEpoch: -1, metadata: '' })),
+  )
+}
+
+/** Had it members, or is the first that it has committed from a Kafka client? */
+function isOfKafka(group: string, { groups, offsets }: BrokerParts): boolean {
+  const description = groups.describe(group)
+  if (description === undefined) return false
+  if (description.protocolType !== '') return true
+  for (const { value } of offsets.allDurable(group)) return !value.isNative
+  return false
+}
+
+function active(group: string): GroupActiveError {
+  return new GroupActiveError(
+    `'${group}' has members that are running, and they alone move its offsets: stop them first`,
+  )
+}
