@@ -161,7 +161,9 @@ func (b *broker) unknown() {
 // Messages are on their way when the broker goes, and when it comes back.
 func (b *broker) restart(c *checks) {
 	topic := b.newTopic("restart", 1)
-	client := b.client(kgo.ProducerBatchMaxBytes(512), kgo.RecordDeliveryTimeout(90*time.Second), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	client := b.client(
+		kgo.ProducerBatchMaxBytes(512), kgo.RecordDeliveryTimeout(90*time.Second),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	defer client.Close()
 	records := numbers(topic, 0, 4000)
 	var sent sync.WaitGroup

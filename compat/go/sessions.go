@@ -15,6 +15,9 @@ func (b *broker) addRequests(c *checks) {
 	c.add("offset for leader epoch", b.leaderEpoch)
 }
 
+// fetched are the partitions of an answer.
+type fetched = map[int32]kmsg.FetchResponseTopicPartition
+
 // fetcher is one fetch session, on one connection.
 type fetcher struct {
 	client *kgo.Client
@@ -35,7 +38,7 @@ func (b *broker) fetcher(topic string) *fetcher {
 }
 
 // fetch asks for the partitions at these offsets, and returns the partitions of the answer.
-func (f *fetcher) fetch(offsets map[int32]int64, forgotten ...int32) (*kmsg.FetchResponse, map[int32]kmsg.FetchResponseTopicPartition) {
+func (f *fetcher) fetch(offsets map[int32]int64, forgotten ...int32) (*kmsg.FetchResponse, fetched) {
 	topic := kmsg.NewFetchRequestTopic()
 	topic.TopicID = f.id
 	for number, offset := range offsets {
@@ -61,7 +64,7 @@ func (f *fetcher) fetch(offsets map[int32]int64, forgotten ...int32) (*kmsg.Fetc
 		f.next.SessionID = answer.SessionID
 		f.next.SessionEpoch++
 	}
-	rows := map[int32]kmsg.FetchResponseTopicPartition{}
+	rows := fetched{}
 	for _, topic := range answer.Topics {
 		for _, row := range topic.Partitions {
 			rows[row.Partition] = row
