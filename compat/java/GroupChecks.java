@@ -2,7 +2,6 @@ import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Queue;
@@ -63,72 +62,6 @@ final class GroupChecks {
     checks.check("the group protocol of KIP-848 works, or is not offered", this::nextProtocol);
   }
 
-  /** A group on a new topic, and its members. */
-  private final class Group implements AutoCloseable {
-    final String name = Clients.name("group");
-    final Ledger ledger = new Ledger();
-    final List<Member> members = new ArrayList<>();
-    final String topic;
-
-    Group(int partitions) throws Exception {
-      this.topic = clients.newTopic("grouped", partitions);
-    }
-
-    Member join(String... config) {
-      Member member = new Member(clients, name, topic, ledger, config);
-      members.add(member);
-      return member;
-    }
-
-    void leave(Member member) {
-      member.close();
-      members.remove(member);
-    }
-
-    /** Each partition has one owner, and each member as many as the others, or one more. */
-    void awaitBalance(int partitions) throws InterruptedException {
-      Checks.await(
-          () -> "balance, but " + shown(),
-          25,
-          () -> {
-            Set<TopicPartition> all = new HashSet<>();
-            int sum = 0;
-            int least = partitions / members.size();
-            for (Member member : members) {
-              Checks.that(member.failure == null, () -> "a member failed: " + member.failure);
-              int size = member.owned.size();
-              if (size < least || size > least + 1) return false;
-              all.addAll(member.owned);
-              sum += size;
-            }
-            return sum == partitions && all.size() == partitions;
-          });
-    }
-
-    void awaitReads(int count) throws InterruptedException {
-      Checks.await(
-          () -> count + " messages, but " + ledger,
-          25,
-          () -> {
-            for (Member member : members) {
-              Checks.that(member.failure == null, () -> "a member failed: " + member.failure);
-            }
-            return ledger.count() >= count;
-          });
-      Checks.equal(count, ledger.count(), "messages read");
-      ledger.mustHold();
-    }
-
-    private List<Set<TopicPartition>> shown() {
-      return members.stream().map(member -> Set.copyOf(member.owned)).toList();
-    }
-
-    @Override
-    public void close() {
-      members.forEach(Member::close);
-    }
-  }
-
   private void send(String topic, int partitions, int from, int to) throws Exception {
     List<ProducerRecord<String, String>> records = new ArrayList<>();
     for (int n = from; n < to; n++)
@@ -138,7 +71,7 @@ final class GroupChecks {
 
   private void joinsAndLeaves(String assignor) throws Exception {
     String[] config = {"partition.assignment.strategy", assignor};
-    try (Group group = new Group(PARTITIONS)) {
+    try (Group group = new Group(clients, PARTITIONS)) {
       Member first = group.join(config);
       group.awaitBalance(PARTITIONS);
       group.join(config);
@@ -162,7 +95,7 @@ final class GroupChecks {
   private void comeAndGo(String assignor) throws Exception {
     String[] config = {"partition.assignment.strategy", assignor};
     AtomicBoolean isOver = new AtomicBoolean();
-    try (Group group = new Group(PARTITIONS);
+    try (Group group = new Group(clients, PARTITIONS);
         KafkaProducer<String, String> producer = clients.producer()) {
       int[] sent = {0};
       Queue<Exception> refused = new ConcurrentLinkedQueue<>();
@@ -197,7 +130,7 @@ final class GroupChecks {
 
   /** The broker hears no more of a member, which has read but not committed: others take over. */
   private void killed() throws Exception {
-    try (Group group = new Group(PARTITIONS)) {
+    try (Group group = new Group(clients, PARTITIONS)) {
       group.join();
       Process process = memberProcess(group);
       BufferedReader out = new BufferedReader(new InputStreamReader(process.getInputStream()));
@@ -244,7 +177,7 @@ final class GroupChecks {
 
   private void stalled() throws Exception {
     String[] config = {"max.poll.interval.ms", "1500"};
-    try (Group group = new Group(PARTITIONS)) {
+    try (Group group = new Group(clients, PARTITIONS)) {
       Member slow = group.join(config);
       group.join(config);
       group.awaitBalance(PARTITIONS);
@@ -262,7 +195,7 @@ final class GroupChecks {
   }
 
   private void staticMembers() throws Exception {
-    try (Group group = new Group(PARTITIONS)) {
+    try (Group group = new Group(clients, PARTITIONS)) {
       for (int n = 0; n < 3; n++) group.join("group.instance.id", "member-" + n);
       group.awaitBalance(PARTITIONS);
       send(group.topic, PARTITIONS, 0, 60);
@@ -292,7 +225,7 @@ final class GroupChecks {
   }
 
   private void staticAway() throws Exception {
-    try (Group group = new Group(PARTITIONS)) {
+    try (Group group = new Group(clients, PARTITIONS)) {
       for (int n = 0; n < 3; n++) group.join("group.instance.id", "member-" + n);
       group.awaitBalance(PARTITIONS);
       long left = System.nanoTime();
@@ -304,7 +237,7 @@ final class GroupChecks {
   }
 
   private void fenced() throws Exception {
-    try (Group group = new Group(PARTITIONS)) {
+    try (Group group = new Group(clients, PARTITIONS)) {
       Member old = group.join("group.instance.id", "same");
       group.awaitBalance(PARTITIONS);
       group.members.remove(old);
@@ -335,7 +268,7 @@ final class GroupChecks {
   }
 
   private void partitionsAdded() throws Exception {
-    try (Group group = new Group(3)) {
+    try (Group group = new Group(clients, 3)) {
       for (int n = 0; n < 3; n++) group.join("metadata.max.age.ms", "500");
       group.awaitBalance(3);
       clients
@@ -366,7 +299,7 @@ final class GroupChecks {
   }
 
   private void noCommonAssignor() throws Exception {
-    try (Group group = new Group(PARTITIONS)) {
+    try (Group group = new Group(clients, PARTITIONS)) {
       group.join("partition.assignment.strategy", RANGE);
       group.awaitBalance(PARTITIONS);
       try (Member other =
@@ -396,7 +329,7 @@ final class GroupChecks {
   }
 
   private void restart() throws Exception {
-    try (Group group = new Group(PARTITIONS)) {
+    try (Group group = new Group(clients, PARTITIONS)) {
       group.join();
       group.join("group.instance.id", "static");
       group.join();
