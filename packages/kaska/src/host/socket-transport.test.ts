@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect, createServer, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
+import tls from 'node:tls'
+import { certificate, privateKey } from '../../../client/test/test-certificate.ts'
 import { formatAddress, SocketTransport } from './socket-transport.ts'
 
 /** A transport over an accepted socket, and the socket at the other end. */
@@ -135,4 +137,50 @@ test('an address is written so that people know it', () => {
   assert.equal(formatAddress('::ffff:10.0.0.1', 1), '10.0.0.1:1')
   assert.equal(formatAddress('::1', 9092), '[::1]:9092')
   assert.equal(formatAddress(undefined, undefined), 'unknown')
+})
+
+test('over TLS a long write leaves in parts, and is seen leaving', async (context) => {
+  const server = tls.createServer({ cert: certificate, key: privateKey })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const far = tls.connect({ port, host: '127.0.0.1', ca: certificate })
+  const [near] = (await once(server, 'secureConnection')) as [tls.TLSSocket]
+  server.close()
+  context.after(() => {
+    far.destroy()
+    near.destroy()
+  })
+  const transport = new SocketTransport(near)
+  transport.attach({ received: () => {}, closed: () => {} })
+  far.pause()
+  const long = new Uint8Array(48 * 1024 * 1024).map((_, index) => index % 251)
+  const small = Array.from({ length: 5000 }, (_, index) => Uint8Array.of(index & 0xff, 7))
+  let isSent = false
+  transport.write([long.subarray(0, 1000), ...small, long.subarray(1000)], () => {
+    isSent = true
+  })
+  const last = new Promise<void>((resolve) => transport.write([Uint8Array.of(1, 2, 3)], resolve))
+  const total = long.length + 10_000 + 3
+  assert.equal(transport.unsentBytes, total)
+  await new Promise((resolve) => setImmediate(resolve))
+  // No more of it is encrypted than leaves.
+  assert.ok(near.writableLength <= 256 * 1024)
+  const received: Uint8Array[] = []
+  let length = 0
+  let seen = 0
+  let before = transport.unsentBytes
+  far.on('data', (chunk: Uint8Array) => {
+    received.push(chunk)
+    length += chunk.length
+    if (transport.unsentBytes < before) seen++
+    before = transport.unsentBytes
+  })
+  far.resume()
+  while (length < total) await once(far, 'data')
+  await last
+  assert.ok(isSent && seen > 3, `seen ${seen} times`)
+  assert.equal(transport.unsentBytes, 0)
+  const expected = [long.subarray(0, 1000), ...small, long.subarray(1000), Uint8Array.of(1, 2, 3)]
+  assert.ok(Buffer.concat(received).equals(Buffer.concat(expected)))
 })

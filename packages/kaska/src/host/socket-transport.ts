@@ -6,6 +6,9 @@
  * ones gather. The views go to the kernel by identity.
  *
  *   write write write | end of the turn: one writev | done: sent sent sent, and the next writev
+ *
+ * Over TLS it leaves in parts: what is given to a TLS socket is encrypted at once, into memory that nobody
+ * counts, and how much of that has left is not told.
  */
 import type { Socket } from 'node:net'
 import { nextTick } from 'node:process'
@@ -18,12 +21,16 @@ class Batch {
   length = 0
 }
 
+/** What a TLS socket is given at a time. */
+const tlsPartBytes = 128 * 1024
+
 export class SocketTransport implements Transport {
   readonly remoteAddress: string
   readonly localAddress: { readonly host: string; readonly port: number } | undefined
   /** Node reads each chunk into a buffer of its own, and forgets it. */
   readonly givesBuffers = true
   readonly #socket: Socket
+  readonly #isTls: boolean
   #gathered = new Batch()
   #leaving: Batch | undefined
   #isScheduled = false
@@ -33,6 +40,7 @@ export class SocketTransport implements Transport {
 
   constructor(socket: Socket) {
     this.#socket = socket
+    this.#isTls = 'encrypted' in socket
     this.remoteAddress = formatAddress(socket.remoteAddress, socket.remotePort)
     this.localAddress = reachedAt(socket)
   }
@@ -54,6 +62,7 @@ export class SocketTransport implements Transport {
   get unsentBytes(): number {
     const { length } = this.#gathered
     if (this.#leaving === undefined) return length
+    if (this.#isTls) return length + this.#leaving.length
     // How much of a long write is left only the handle knows, as Node's own time-out asks it.
     const { _handle: handle } = this.#socket as { _handle?: { writeQueueSize?: number } | null }
     return length + Math.min(this.#leaving.length, handle?.writeQueueSize ?? this.#leaving.length)
@@ -102,20 +111,31 @@ export class SocketTransport implements Transport {
   #flush(): void {
     if (this.#isClosed || this.#leaving !== undefined) return
     const batch = this.#gathered
-    const last = batch.chunks.pop()
-    if (last === undefined) {
+    if (batch.chunks.length === 0) {
       this.#runSent(batch)
       if (this.#isEnding) this.#socket.end()
       return
     }
     this.#gathered = new Batch()
     this.#leaving = batch
+    this.#send(batch, this.#isTls ? takePart(batch.chunks, tlsPartBytes) : batch.chunks)
+  }
+
+  #send(batch: Batch, chunks: Uint8Array[]): void {
     const socket = this.#socket
-    const isMany = batch.chunks.length > 0
+    const length = this.#isTls ? chunksLength(chunks) : 0
+    const last = chunks.pop() as Uint8Array
+    const isMany = chunks.length > 0
     if (isMany) socket.cork()
-    for (const chunk of batch.chunks) socket.write(chunk)
+    for (const chunk of chunks) socket.write(chunk)
+    chunks.length = 0
     socket.write(last, () => {
       if (this.#leaving !== batch) return
+      batch.length -= length
+      if (batch.chunks.length > 0) {
+        this.#send(batch, takePart(batch.chunks, tlsPartBytes))
+        return
+      }
       this.#leaving = undefined
       this.#runSent(batch)
       if (this.#gathered.chunks.length > 0 || this.#isEnding) this.#flush()
@@ -136,6 +156,22 @@ export class SocketTransport implements Transport {
   #runSent(batch: Batch): void {
     for (const each of batch.sent.splice(0)) each()
   }
+}
+
+/** Takes the first `bytesMax` bytes away, or all there are. */
+function takePart(chunks: Uint8Array[], bytesMax: number): Uint8Array[] {
+  let count = 0
+  let left = bytesMax
+  while (count < chunks.length && (chunks[count] as Uint8Array).length <= left) {
+    left -= (chunks[count] as Uint8Array).length
+    count++
+  }
+  const part = chunks.splice(0, count)
+  const next = chunks[0]
+  if (next === undefined || left === 0) return part
+  part.push(next.subarray(0, left))
+  chunks[0] = next.subarray(left)
+  return part
 }
 
 /** Where the peer has reached this side: by the name that it gave in its TLS hello, else the address. */
