@@ -38,6 +38,8 @@ const started = performance.now()
 const report = (line: string): void => console.log(line)
 const runs: Run[] = []
 const skipped: string[] = []
+// An exit ends what was started.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
 
 for (const client of await wantedClients()) {
   const prepared = await orSkipped(client.name, () => client.prepare())

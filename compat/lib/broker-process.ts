@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import process from 'node:process'
 
 const stopMsMax = 20_000
 const outputCharsMax = 16_384
@@ -64,6 +65,8 @@ export class BrokerProcess implements AsyncDisposable {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#child = child
+    process.once('exit', this.#abandon)
+    child.once('exit', () => process.off('exit', this.#abandon))
     const keep = (text: string): void => {
       this.#output = (this.#output + text).slice(-outputCharsMax)
     }
@@ -80,6 +83,12 @@ export class BrokerProcess implements AsyncDisposable {
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
     this.startMs = performance.now() - started
+  }
+
+  /** When this process ends before it, whatever the reason. */
+  readonly #abandon = (): void => {
+    this.#child?.kill('SIGKILL')
+    rmSync(this.directory, { recursive: true, force: true })
   }
 
   /** Ends it and starts it again, same port and directory. */

@@ -26,6 +26,8 @@ export async function runClient(
   const expected: string[] = []
   const { child, talk } = startProgram(command, options)
   const started = performance.now()
+  const abandon = (): void => killTree(child)
+  process.once('exit', abandon)
   let end = ''
   const timer = setTimeout(() => {
     end = `the program was ended after ${client.msMax / 1000} s`
@@ -50,6 +52,7 @@ export async function runClient(
   })
   const code = await ended(child)
   clearTimeout(timer)
+  process.off('exit', abandon)
   if (end === '' && code !== 0) end = `the program ended with ${code}`
   const untold = expected.filter((name) => !outcomes.has(name))
   for (const name of untold) {
