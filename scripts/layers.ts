@@ -47,6 +47,7 @@ const layers: Readonly<Record<string, PackageLayers>> = {
       '@node-rs/crc32': ['host'],
       '@hono/node-server': ['host'],
       ws: ['host'],
+      'hono/route': ['http'],
       'hono/tiny': ['http'],
       commander: ['cli'],
     },
@@ -56,17 +57,19 @@ const layers: Readonly<Record<string, PackageLayers>> = {
       log: [],
       // Tables of settings: pure.
       config: [],
+      // What is counted for people who watch: plain numbers.
+      figures: [],
       topics: ['log', 'config'],
       groups: ['log', 'topics', 'config'],
       // Cuts what arrives into frames that are paid for; knows no protocol.
       transport: [],
       // Sessions are frames in, calls of an `Engine`, frames out: they know neither files nor topics.
-      native: ['transport'],
-      kafka: ['transport', 'config'],
+      native: ['transport', 'figures'],
+      kafka: ['transport', 'config', 'figures'],
       // Requests are calls of an `Engine`; the server is the host's.
-      http: ['config', 'transport'],
+      http: ['config', 'transport', 'figures'],
       // Makes the seams out of Node; knows the interfaces only.
-      host: ['log', 'http'],
+      host: ['log', 'http', 'figures'],
       '': all,
       cli: all,
     },

@@ -39,6 +39,8 @@ export interface Transport {
   readonly remoteAddress: string
   /** The address of this side, as the other one reached it; undefined where there is none. */
   readonly localAddress?: { readonly host: string; readonly port: number } | undefined
+  /** Is it encrypted? False unless said. */
+  readonly isSecure?: boolean
   /** Bytes given to `write` that have not left yet. */
   readonly unsentBytes: number
   /**

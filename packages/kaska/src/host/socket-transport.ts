@@ -29,6 +29,7 @@ export class SocketTransport implements Transport {
   readonly localAddress: { readonly host: string; readonly port: number } | undefined
   /** Node reads each chunk into a buffer of its own, and forgets it. */
   readonly givesBuffers = true
+  readonly isSecure: boolean
   readonly #socket: Socket
   readonly #isTls: boolean
   #gathered = new Batch()
@@ -43,6 +44,8 @@ export class SocketTransport implements Transport {
     this.#isTls = 'encrypted' in socket
     this.remoteAddress = formatAddress(socket.remoteAddress, socket.remotePort)
     this.localAddress = reachedAt(socket)
+    // As TLSSocket has it: node:tls itself is loaded where it is needed.
+    this.isSecure = (socket as { readonly encrypted?: boolean }).encrypted === true
   }
 
   /** From now on the receiver is told of everything. To be called once, before bytes arrive. */

@@ -16,12 +16,13 @@ export const apiVersions = handler({
   versions: '0-4',
   request: kafka.apiVersionsRequest,
   response: kafka.apiVersionsResponse,
-  handle: ({ broker }, { clientSoftwareName, clientSoftwareVersion }, version) => {
+  handle: (context, { clientSoftwareName, clientSoftwareVersion }, version) => {
     const isNamed =
       softwareName.test(clientSoftwareName) && softwareName.test(clientSoftwareVersion)
     if (version >= 3 && !isNamed) return { errorCode: kafka.errorCode.INVALID_REQUEST, apiKeys: [] }
+    if (version >= 3) context.softwareIs(`${clientSoftwareName} ${clientSoftwareVersion}`)
     return {
-      apiKeys: Array.from(broker.handlers.values(), ({ key, versions }) => ({
+      apiKeys: Array.from(context.broker.handlers.values(), ({ key, versions }) => ({
         apiKey: key,
         minVersion: key === produceKey ? 0 : versions.min,
         maxVersion: versions.max,

@@ -52,6 +52,8 @@ export interface KafkaContext {
   readonly signal: AbortSignal
   /** The address of this broker for the client that asks. */
   readonly endpoint: Endpoint
+  /** Says what the program at the other end calls itself. */
+  softwareIs(text: string): void
   /** Calls back when the answer has left, or never will: its views may change then. */
   afterSent(callback: () => void): void
 }

@@ -5,9 +5,10 @@
  * A connection that speaks Kafka's protocol begins with the length of a request, an int32, and no
  * first request is as long as 16 MiB: so the first byte is 0.
  */
-import type { Clock, Crc32c, kafka, Receiver, Transport } from '@kaska/protocol'
+import { type Clock, type Crc32c, kafka, type Receiver, type Transport } from '@kaska/protocol'
 import { type BrokerConfig, defaultBrokerConfig } from '../config/broker-config.ts'
 import { topicDefaults } from '../config/topic-settings.ts'
+import { type BrokerFigures, createFigures } from '../figures/broker-figures.ts'
 import type { ByteBudget } from '../transport/byte-budget.ts'
 import { FetchSessions } from './fetch-sessions.ts'
 import type { Endpoint, Handler, KafkaBroker, KafkaIdentity } from './handler.ts'
@@ -34,6 +35,8 @@ export interface KafkaProtocolOptions {
   readonly limits?: Partial<KafkaLimits>
   /** Further APIs that are served. */
   readonly handlers?: readonly Handler[]
+  /** Where requests and connections are counted; nowhere else unless given. */
+  readonly figures?: BrokerFigures
   /** What a person who runs the broker should hear of: one line of text each. */
   readonly report: (line: string) => void
 }
@@ -92,7 +95,16 @@ class Sessions implements KafkaProtocol {
       handlers: new Map(all.map((one) => [one.key, one])),
       fetchSessions: new FetchSessions({ slotsMax: config.fetchSessionsMax, clock, budget }),
     }
-    this.#shared = { broker, advertise, report, ended: (session) => this.#remove(session) }
+    const { connections, requests } = options.figures ?? createFigures(clock)
+    const nameOf = (key: number) => kafka.apis.get(key)?.name ?? `API ${key}`
+    this.#shared = {
+      broker,
+      advertise,
+      connections,
+      figures: new Map(all.map(({ key }) => [key, requests.of('kafka', nameOf(key))])),
+      report,
+      ended: (session) => this.#remove(session),
+    }
   }
 
   get connections(): number {

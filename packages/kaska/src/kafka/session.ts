@@ -26,9 +26,12 @@ import {
   type RequestContext,
   type Transport,
 } from '@kaska/protocol'
+import type { Connection, ConnectionBytes, ConnectionLog } from '../figures/connection-log.ts'
+import type { OperationFigures } from '../figures/request-figures.ts'
 import { FrameIntake } from '../transport/frame-intake.ts'
 import { ProgressWatch } from '../transport/progress-watch.ts'
 import { apiVersionsKey, refuseApiVersions } from './18-api-versions.ts'
+import { failureIn } from './answer-failure.ts'
 import type { Endpoint, Handler, KafkaBroker, KafkaContext } from './handler.ts'
 import { Slices } from './slices.ts'
 
@@ -36,6 +39,9 @@ import { Slices } from './slices.ts'
 export interface SessionShared {
   readonly broker: KafkaBroker
   readonly advertise: Endpoint | undefined
+  readonly connections: ConnectionLog
+  /** By the key of an API. */
+  readonly figures: ReadonlyMap<number, OperationFigures>
   readonly report: (line: string) => void
   /** Called once, when the connection has ended. */
   readonly ended: (session: KafkaSession) => void
@@ -46,6 +52,8 @@ interface Arrived {
   readonly frame: Chunks
   readonly reader: ChunkReader
   readonly header: kafka.RequestHeader
+  /** In monotonic time. */
+  readonly arrivedAt: number
   /** Undefined: a version of ApiVersions that is not served. */
   readonly handler: Handler | undefined
 }
@@ -67,7 +75,8 @@ const decodedBytesPerPart = 400
 
 const settled = Promise.resolve()
 
-export class KafkaSession implements Receiver {
+export class KafkaSession implements Receiver, ConnectionBytes {
+  readonly connection: Connection
   readonly #shared: SessionShared
   readonly #transport: Transport
   readonly #intake: FrameIntake
@@ -105,6 +114,20 @@ export class KafkaSession implements Receiver {
     this.#watch = new ProgressWatch(limits, clock.monotonic())
     this.#endpoint = shared.advertise ?? transport.localAddress ?? { host: 'localhost', port: 9092 }
     this.#context = this.#contextOf('')
+    this.connection = shared.connections.open({
+      protocol: 'kafka',
+      address: transport.remoteAddress,
+      isTls: transport.isSecure ?? false,
+      bytes: this,
+    })
+  }
+
+  get bytesIn(): number {
+    return this.#intake.receivedBytes
+  }
+
+  get bytesOut(): number {
+    return this.#writtenBytes
   }
 
   received(chunk: Uint8Array): void {
@@ -123,6 +146,7 @@ export class KafkaSession implements Receiver {
     this.#next = undefined
     this.#intake.close()
     for (const slot of this.#slots.splice(0)) runAll(slot.afterSent)
+    this.#shared.connections.close(this.connection)
     this.#shared.ended(this)
   }
 
@@ -130,7 +154,7 @@ export class KafkaSession implements Receiver {
   check(now: number): void {
     if (this.#isDone) return
     const verdict = this.#watch.check(now, {
-      receivedBytes: this.#intake.receivedBytes,
+      receivedBytes: this.bytesIn,
       frameCount: this.#intake.frameCount,
       frameLength: this.#intake.frameLength,
       isExpecting: this.#intake.isPartial,
@@ -218,14 +242,26 @@ export class KafkaSession implements Receiver {
       const reader = new ChunkReader(frame)
       const header = kafka.readRequestHeader(reader)
       const { apiKey, apiVersion } = header
-      const handler = this.#shared.broker.handlers.get(apiKey)
+      const { handlers, clock } = this.#shared.broker
+      const handler = handlers.get(apiKey)
+      const arrivedAt = clock.monotonic()
       const isServed = handler !== undefined && kafka.inRange(handler.versions, apiVersion)
-      if (isServed) return { frame, reader, header, handler }
-      if (apiKey === apiVersionsKey) return { frame, reader, header, handler: undefined }
+      if (isServed) return { frame, reader, header, arrivedAt, handler }
+      if (apiKey === apiVersionsKey) {
+        return { frame, reader, header, arrivedAt, handler: undefined }
+      }
       throw new ProtocolError(`it asks for version ${apiVersion} of API ${apiKey}: not served`)
     } catch (error) {
       this.#intake.release(frame)
       throw error
+    }
+  }
+
+  #count({ apiKey }: kafka.RequestHeader, arrivedAt: number, failure: string | undefined): void {
+    const { figures, broker } = this.#shared
+    const of = figures.get(apiKey)
+    if (of !== undefined) {
+      this.connection.answered(of, arrivedAt, broker.clock.monotonic(), failure)
     }
   }
 
@@ -234,7 +270,7 @@ export class KafkaSession implements Receiver {
     return handler?.isPipelined === true && this.#unpipelined === 0
   }
 
-  #begin({ frame, reader, header, handler }: Arrived): void {
+  #begin({ frame, reader, header, arrivedAt, handler }: Arrived): void {
     const isPipelined = handler?.isPipelined === true
     const slot: Slot = { chunks: undefined, isPipelined, afterSent: [] }
     this.#inFlight++
@@ -248,11 +284,13 @@ export class KafkaSession implements Receiver {
     }
     const end = (response: unknown) => {
       letGo()
+      this.#count(header, arrivedAt, failureIn(response))
       if (this.#isClosed) runAll(slot.afterSent)
       else this.#answer(slot, header, handler, response)
     }
     const fail = (error: unknown) => {
       letGo()
+      this.#count(header, arrivedAt, error instanceof Error ? error.message : String(error))
       runAll(slot.afterSent)
       this.#refuse(error)
     }
@@ -310,7 +348,10 @@ export class KafkaSession implements Receiver {
 
   #contextFor(header: kafka.RequestHeader, slot: Slot): KafkaContext {
     const clientId = header.clientId ?? ''
-    if (clientId !== this.#context.clientId) this.#context = this.#contextOf(clientId)
+    if (clientId !== this.#context.clientId) {
+      this.#context = this.#contextOf(clientId)
+      this.connection.clientId = clientId
+    }
     return new Context(this, slot, this.#shared.broker, this.#context, this.#endpoint)
   }
 
@@ -393,6 +434,7 @@ export class KafkaSession implements Receiver {
       const isOurs = !(error instanceof KaskaError)
       const text = isOurs ? `closed by a mistake of ours: ${stack}` : `closed: ${message}`
       this.#shared.report(`${name}: ${text}`)
+      this.connection.refused(message)
     }
     this.destroy(error instanceof Error ? error : undefined)
   }
@@ -443,6 +485,10 @@ class Context implements KafkaContext {
 
   get signal(): AbortSignal {
     return this.#session.signal
+  }
+
+  softwareIs(text: string): void {
+    this.#session.connection.software = text
   }
 }
 

@@ -23,6 +23,7 @@ import { Checkpoints } from './checkpoints.ts'
 import { type Disk, DiskError } from './disk.ts'
 import { FileCache } from './file-cache.ts'
 import type { LogConfig, LogEvent, LogShared, SyncMode } from './log-config.ts'
+import { type LogExtent, logExtent } from './log-extent.ts'
 import type { MemoryBudget } from './memory-budget.ts'
 import { PartitionLog } from './partition-log.ts'
 import { retentionDue } from './retention-due.ts'
@@ -160,6 +161,11 @@ export class DataDirectory {
   /** When a partition that is not open may have something to delete: see `retention-due.ts`. */
   retentionDue(id: string, config: LogConfig): Promise<number> {
     return retentionDue(`topics/${id}`, config, this.shared)
+  }
+
+  /** What a partition holds that is not open: see `log-extent.ts`. */
+  partitionExtent(id: string): Promise<LogExtent | undefined> {
+    return logExtent(`topics/${id}`, this.shared)
   }
 
   /** Removes what a partition left on the disk without opening it. */

@@ -278,6 +278,16 @@ export class LogFront {
     }
   }
 
+  /** The bytes of all segments, by their files where nobody has looked yet. Rejects with DiskError. */
+  async bytes(): Promise<number> {
+    let bytes = 0
+    for (const segment of [...this.#writer.segments]) {
+      if (segment.size >= 0) bytes += segment.size
+      else if (segment.exists) bytes += await this.#sizeOf(segment)
+    }
+    return bytes
+  }
+
   async #sizeOf(segment: Segment): Promise<number> {
     if (segment.size >= 0) return segment.size
     const open = await this.#shared.files.acquire(segment.logPath)

@@ -24,6 +24,7 @@ import { DiskError } from './disk.ts'
 import type { AppendBatch, Appended, CrcChecks, StoredBatches } from './log-batches.ts'
 import { LogCheckpointer } from './log-checkpointer.ts'
 import type { LogConfig, LogShared } from './log-config.ts'
+import type { LogExtent } from './log-extent.ts'
 import { LogFront, type RetentionResult } from './log-front.ts'
 import { LogReader, noBatches } from './log-reader.ts'
 import type { TailBatch } from './log-tail.ts'
@@ -120,6 +121,13 @@ export class PartitionLog {
   /** Why the partition takes no appends any more; undefined while it does. */
   get offline(): string | undefined {
     return this.#writer.offline
+  }
+
+  /** What it holds. Rejects with DiskError. */
+  async extent(): Promise<LogExtent> {
+    const bytes = await this.#front.bytes()
+    const { startOffset, endOffset } = this
+    return { startOffset, endOffset, bytes }
   }
 
   /** May be replaced at any time. */

@@ -12,6 +12,7 @@ export const identify: Handler = (request, reader) => {
   }
   const { session } = request
   session.context = { ...session.context, clientId }
+  session.connection.clientId = clientId
   const { identity } = session.shared
   request.answer(
     native.encodeResponse(request.tag, (writer) => native.writeBrokerIdentity(writer, identity)),

@@ -3,11 +3,13 @@
  * connection, and looks now and then, by one timer for all of them, which of them still go on.
  */
 import { type Clock, type Engine, native, type Receiver, type Transport } from '@kaska/protocol'
+import { type BrokerFigures, createFigures } from '../figures/broker-figures.ts'
+import type { OperationFigures, RequestFigures } from '../figures/request-figures.ts'
 import type { ByteBudget } from '../transport/byte-budget.ts'
 import { handlers } from './handlers.ts'
 import { createCounters, type NativeCounters } from './native-counters.ts'
 import { defaultLimits, type NativeLimits } from './native-limits.ts'
-import { Session, type SessionShared } from './session.ts'
+import { type ConnectionOrigin, Session, type SessionShared } from './session.ts'
 
 export interface NativeProtocolOptions {
   readonly engine: Engine
@@ -16,6 +18,8 @@ export interface NativeProtocolOptions {
   /** `defaultLimits(budget.total)` unless given. */
   readonly limits?: Partial<NativeLimits>
   readonly identity: { readonly software: string; readonly clusterId: string }
+  /** Where requests and connections are counted; nowhere else unless given. */
+  readonly figures?: BrokerFigures
   /** What a person who runs the broker should hear of: one line of text each. */
   readonly report: (line: string) => void
 }
@@ -27,7 +31,7 @@ export interface NativeProtocol {
   /** Does a connection that begins with this byte speak it? */
   matches(firstByte: number): boolean
   /** Makes the connection's session: the receiver of all its bytes, from the first on. */
-  accept(transport: Transport): Receiver
+  accept(transport: Transport, origin?: ConnectionOrigin): Receiver
   /** Takes no more requests, waits a little for the answers under way, and ends all sessions. */
   close(): Promise<void>
 }
@@ -49,7 +53,9 @@ class Sessions implements NativeProtocol {
   #isClosed = false
   #allEnded: (() => void) | undefined
 
-  constructor({ engine, clock, budget, limits, identity, report }: NativeProtocolOptions) {
+  constructor(options: NativeProtocolOptions) {
+    const { engine, clock, budget, limits, identity, report } = options
+    const figures = options.figures ?? createFigures(clock)
     this.limits = { ...defaultLimits(budget.total), ...limits }
     this.#shared = {
       engine,
@@ -59,6 +65,8 @@ class Sessions implements NativeProtocol {
       handlers,
       identity: { ...identity, frameBytesMax: this.limits.frameBytesMax },
       counters: this.counters,
+      connections: figures.connections,
+      figures: operationsOf(figures.requests),
       report,
       ended: (session) => this.#remove(session),
     }
@@ -68,8 +76,8 @@ class Sessions implements NativeProtocol {
     return firstByte === native.magic[0]
   }
 
-  accept(transport: Transport): Receiver {
-    const session = new Session(transport, this.#shared)
+  accept(transport: Transport, origin?: ConnectionOrigin): Receiver {
+    const session = new Session(transport, this.#shared, origin)
     this.#sessions.add(session)
     this.counters.connectionsAccepted++
     this.counters.connections++
@@ -109,4 +117,13 @@ class Sessions implements NativeProtocol {
       if (this.#sessions.size > 0 && !this.#isClosed) this.#watchSoon()
     })
   }
+}
+
+/** By the operations' numbers, from 1 on; the first is for what is none. */
+function operationsOf(requests: RequestFigures): OperationFigures[] {
+  const figures = [requests.of('native', 'unknown')]
+  for (const [name, number] of Object.entries(native.operation)) {
+    figures[number] = requests.of('native', name)
+  }
+  return figures
 }

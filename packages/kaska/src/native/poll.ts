@@ -52,6 +52,7 @@ function answer(request: Request, result: PollResult): void {
   const failures = result.failures.map(({ topic, partition, error }) => {
     return { ref: refs.refOf(topic), partition, error }
   })
+  if (failures[0] !== undefined) request.note(failures[0].error)
   let chunks: Chunks
   try {
     chunks = native.encodeResponse(request.tag, (writer) =>

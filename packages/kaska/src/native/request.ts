@@ -32,12 +32,16 @@ export class Request {
   /** Reserved in the byte budget until the answer has left. */
   #reserved = 0
   #isAnswered = false
+  /** When it came, in monotonic time. */
+  readonly #startedAt: number
+  #failure: string | undefined = undefined
 
   constructor(session: Session, head: native.RequestHead, frame: Chunks) {
     this.session = session
     this.operation = head.operation
     this.tag = head.tag
     this.#frame = frame
+    this.#startedAt = session.shared.clock.monotonic()
   }
 
   get engine(): Engine {
@@ -53,6 +57,7 @@ export class Request {
   answer(chunks: Chunks, sent?: () => void): void {
     assert(!this.#isAnswered, 'a request was answered twice')
     this.#isAnswered = true
+    this.session.count(this.operation, this.#startedAt, this.#failure)
     this.session.answered(this.#frame, chunks, this.#reserved === 0 ? sent : this.#release(sent))
   }
 
@@ -62,11 +67,17 @@ export class Request {
   }
 
   fail(error: unknown): void {
+    this.note(error)
     // The broker is closing: its end is not an answer. The client finds the connection broken, and
     // asks again when there is a broker again; a refusal would be final.
     if (error instanceof ClosedError) this.session.destroy(error)
     this.session.failed(this, error)
     this.answer(native.encodeFailure(this.tag, error))
+  }
+
+  /** Counts the request as failed, for a part of it at least; the answer says so in its own way. */
+  note(error: unknown): void {
+    this.#failure ??= error instanceof Error ? error.message : String(error)
   }
 
   /** Answers with what the promise brings. */

@@ -23,6 +23,8 @@ export const send: Handler = (request, reader) => {
     // The broker is closing: that is no answer of one partition.
     const closed = results.find((result) => result.error instanceof ClosedError)
     if (closed?.error !== undefined) throw closed.error
+    const failed = results.find((result) => result.error !== undefined)
+    if (failed !== undefined) request.note(failed.error)
     const status = native.sendStatus(results)
     return native.encodeResponse(
       tag,

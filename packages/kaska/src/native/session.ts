@@ -30,6 +30,8 @@ import {
   UnsupportedOperationError,
   UnsupportedVersionError,
 } from '@kaska/protocol'
+import type { Connection, ConnectionBytes, ConnectionLog } from '../figures/connection-log.ts'
+import type { OperationFigures } from '../figures/request-figures.ts'
 import type { ByteBudget } from '../transport/byte-budget.ts'
 import { FrameIntake } from '../transport/frame-intake.ts'
 import { ProgressWatch, type Verdict } from '../transport/progress-watch.ts'
@@ -48,16 +50,27 @@ export interface SessionShared {
   readonly handlers: readonly (Handler | undefined)[]
   readonly identity: native.BrokerIdentity
   readonly counters: NativeCounters
+  readonly connections: ConnectionLog
+  /** By operation; the first one is for those that there are not. */
+  readonly figures: readonly OperationFigures[]
   readonly report: (line: string) => void
   /** Called once, when the connection has ended. */
   readonly ended: (session: Session) => void
 }
 
+/** How a connection came about, where it is not simply a socket. */
+export interface ConnectionOrigin {
+  readonly protocol: 'native' | 'websocket'
+  /** What the program at the other end calls itself. */
+  readonly software?: string
+}
+
 const magicLength = native.magic.length
 const preambleLength = magicLength + 1
 
-export class Session implements Receiver {
+export class Session implements Receiver, ConnectionBytes {
   readonly shared: SessionShared
+  readonly connection: Connection
   /** The topic numbers of this connection. */
   readonly refs: TopicRefs
   /** Polls that wait, by their tag. */
@@ -88,7 +101,7 @@ export class Session implements Receiver {
   #isClosed = false
   #closeTimer: Timer | undefined
 
-  constructor(transport: Transport, shared: SessionShared) {
+  constructor(transport: Transport, shared: SessionShared, origin?: ConnectionOrigin) {
     this.shared = shared
     this.#transport = transport
     this.refs = new TopicRefs(shared.budget, shared.limits.refsMax)
@@ -103,6 +116,13 @@ export class Session implements Receiver {
       ownsChunks: givesBuffers,
     })
     this.#watch = new ProgressWatch(limits, clock.monotonic())
+    this.connection = shared.connections.open({
+      protocol: 'native',
+      ...origin,
+      address: transport.remoteAddress,
+      isTls: transport.isSecure ?? false,
+      bytes: this,
+    })
   }
 
   received(chunk: Uint8Array): void {
@@ -123,7 +143,23 @@ export class Session implements Receiver {
     this.refs.close()
     for (const poll of this.polls.values()) poll.abort(new ClosedError('the connection has ended'))
     this.polls.clear()
+    this.shared.connections.close(this.connection)
     this.shared.ended(this)
+  }
+
+  get bytesIn(): number {
+    return this.#preambleRead + this.#intake.receivedBytes
+  }
+
+  get bytesOut(): number {
+    return this.#writtenBytes
+  }
+
+  /** Counts a request that is about to be answered. For `Request`. */
+  count(operation: number, startedAt: number, failure: string | undefined): void {
+    const { clock, figures } = this.shared
+    const of = figures[operation] ?? (figures[0] as OperationFigures)
+    this.connection.answered(of, startedAt, clock.monotonic(), failure)
   }
 
   /** The answer to a request whose frame is no longer needed. For `Request`. */
@@ -168,7 +204,7 @@ export class Session implements Receiver {
   check(now: number): void {
     if (this.#isDone) return
     const verdict = this.#watch.check(now, {
-      receivedBytes: this.#intake.receivedBytes + this.#preambleRead,
+      receivedBytes: this.bytesIn,
       frameCount: this.#intake.frameCount,
       frameLength: this.#intake.frameLength,
       isExpecting: this.#preambleRead < preambleLength || this.#intake.isPartial,
@@ -291,6 +327,7 @@ export class Session implements Receiver {
     const { counters, report } = this.shared
     counters.refused++
     const reason = error instanceof Error ? error.message : String(error)
+    this.connection.refused(reason)
     if (error instanceof KaskaError) {
       report(`${this.#name}: closed: ${reason}`)
     } else {

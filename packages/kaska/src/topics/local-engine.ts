@@ -56,7 +56,9 @@ import {
 } from './stored-read.ts'
 import type { Topic } from './topic.ts'
 import { describeTopicConfig, logConfigOf } from './topic-config.ts'
+import { type TopicFigures, TopicSizes } from './topic-sizes.ts'
 import { type TopicStore, unknownTopic } from './topic-store.ts'
+import { createTraffic, type Traffic } from './traffic.ts'
 
 export interface LocalEngineOptions {
   readonly directory: PartitionDirectory
@@ -112,6 +114,7 @@ export class LocalEngine implements Engine {
   /** Removes what topics that were deleted before this start have left. Never rejects. */
   readonly #removing: Promise<void>
   readonly #retention: Retention
+  readonly #sizes: TopicSizes
   #closed: ClosedError | undefined = undefined
 
   constructor(options: LocalEngineOptions) {
@@ -131,6 +134,7 @@ export class LocalEngine implements Engine {
       ...this.#walks,
       opener: this.#opener,
       open: new OpenPartitions(options.openPartitionsMax ?? openPartitionsMaxDefault),
+      totals: createTraffic(),
     }
     this.#pollSeams = {
       clock: options.clock,
@@ -138,6 +142,12 @@ export class LocalEngine implements Engine {
       partitionOf: ({ topic, partition }: Pick<PollPart, 'topic' | 'partition'>) =>
         this.#partitionOf(topic, partition),
     }
+    this.#sizes = new TopicSizes({
+      clock: options.clock,
+      topics: () => this.#topics.from(0),
+      partitionOf: (topic, partition) => this.#partitionOf(topic.id, partition),
+      extentOf: (topic, partition) => this.#opener.extent(topic, partition),
+    })
     this.#removing = this.#removeLeftovers()
     this.#retention = new Retention({
       clock: options.clock,
@@ -147,6 +157,28 @@ export class LocalEngine implements Engine {
       dueOf: (topic, partition, config) => this.#opener.retentionDue(topic, partition, config),
       report: options.report,
     })
+  }
+
+  /** What was appended and read since the start, of all topics together. */
+  get traffic(): Readonly<Traffic> {
+    return this.#partitionSeams.totals
+  }
+
+  /** What a topic holds, and what went through it. Rejects with UnknownTopicError, DiskError. */
+  async topicFigures(id: TopicId): Promise<TopicFigures> {
+    const topic = this.#topics.byId(id)
+    if (topic === undefined) throw new UnknownTopicError(`there is no topic with the id '${id}'`)
+    return await this.#sizes.of(topic)
+  }
+
+  /** Bytes of messages on the disk, of all topics: see topic-sizes.ts. Rejects with DiskError. */
+  storedBytes(): Promise<number> {
+    return this.#sizes.storedBytes()
+  }
+
+  /** How many topics there are. */
+  get topicsNow(): number {
+    return this.#topics.count
   }
 
   /** How many partitions have their logs open. */

@@ -1,6 +1,7 @@
 /** Opens the logs of partitions, and removes those of deleted topics: a limited number at a time. */
 import { KaskaError, PartitionOfflineError, type TopicId } from '@kaska/protocol'
 import type { LogConfig } from '../log/log-config.ts'
+import type { LogExtent } from '../log/log-extent.ts'
 import type { PartitionLog } from '../log/partition-log.ts'
 import { Gate } from './gate.ts'
 import type { Topic } from './topic.ts'
@@ -10,6 +11,7 @@ import { logConfigOf } from './topic-config.ts'
 export interface PartitionDirectory {
   openPartition(id: string, config: LogConfig): Promise<PartitionLog>
   retentionDue(id: string, config: LogConfig): Promise<number>
+  partitionExtent(id: string): Promise<LogExtent | undefined>
   removePartition(id: string): Promise<void>
 }
 
@@ -45,6 +47,11 @@ export class PartitionOpener {
   /** When a log that is not open may have something to delete. Rejects with DiskError. */
   retentionDue(topic: Topic, partition: number, config: LogConfig): Promise<number> {
     return this.#directory.retentionDue(partitionId(topic.id, partition), config)
+  }
+
+  /** What a log holds that is not open; undefined where only opening it can tell. Rejects with DiskError. */
+  extent(topic: Topic, partition: number): Promise<LogExtent | undefined> {
+    return this.#directory.partitionExtent(partitionId(topic.id, partition))
   }
 
   /** Closes a log that nobody uses. Never rejects. */

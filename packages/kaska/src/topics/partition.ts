@@ -14,6 +14,7 @@
  * something between getting the log and being done with it says so (`use`).
  */
 import {
+  batchHeaderBytes,
   ClosedError,
   InvalidTimestampError,
   KaskaError,
@@ -22,12 +23,14 @@ import {
   type SendPart,
   type SendPartResult,
 } from '@kaska/protocol'
+import type { LogExtent } from '../log/log-extent.ts'
 import type { PartitionLog } from '../log/partition-log.ts'
 import { checkBatch } from './batch-check.ts'
 import type { OpenPartitions } from './open-partitions.ts'
 import type { PartitionOpener } from './partition-opener.ts'
 import type { WalkSeams } from './record-walk.ts'
 import type { Topic } from './topic.ts'
+import { createTraffic, type Traffic } from './traffic.ts'
 
 /** Somebody who waits for a partition to change. */
 export interface PartitionWaiter {
@@ -39,6 +42,8 @@ export interface PartitionWaiter {
 export interface PartitionSeams extends WalkSeams {
   readonly opener: PartitionOpener
   readonly open: OpenPartitions
+  /** What went through all of them. */
+  readonly totals: Traffic
 }
 
 interface QueuedAppend {
@@ -52,6 +57,8 @@ interface QueuedAppend {
 export class Partition {
   readonly topic: Topic
   readonly number: number
+  /** Since the start: what was appended and acknowledged, and what was read. */
+  readonly traffic: Traffic = createTraffic()
   readonly #seams: PartitionSeams
   readonly #queue: QueuedAppend[] = []
   #waiters: Set<PartitionWaiter> | undefined = undefined
@@ -59,6 +66,8 @@ export class Partition {
   #opening: Promise<PartitionLog> | undefined = undefined
   /** The end of a log that was closed since nobody used it; never rejects. */
   #closing: Promise<void> | undefined = undefined
+  /** What the log held when it was closed, or when its directory was looked at. */
+  #extent: LogExtent | undefined = undefined
   #users = 0
   #wasUsed = false
   /** Why nothing more is taken: the topic was deleted, or the broker closed. */
@@ -86,6 +95,32 @@ export class Partition {
     if (this.#ended !== undefined) return Promise.reject(this.#ended)
     this.#opening ??= this.#openLog()
     return this.#opening
+  }
+
+  /** What the log holds; it is opened only where nothing else can tell. Rejects as `open`, with DiskError. */
+  async extent(): Promise<LogExtent> {
+    for (;;) {
+      if (this.#log !== undefined) return await this.#log.extent()
+      await this.#closing
+      if (this.#opening !== undefined) await this.#opening
+      else if (this.#extent !== undefined) return this.#extent
+      else {
+        const found = await this.#seams.opener.extent(this.topic, this.number)
+        if (this.#opening !== undefined) continue
+        if (found === undefined) await this.open()
+        else this.#extent = found
+      }
+    }
+  }
+
+  /** Counts what a reader was given. */
+  delivered(messages: number, bytes: number): void {
+    const { traffic } = this
+    const { totals } = this.#seams
+    traffic.messagesOut += messages
+    traffic.bytesOut += bytes
+    totals.messagesOut += messages
+    totals.bytesOut += bytes
   }
 
   /** Keeps the log open while the task runs, and opens it where it is not. */
@@ -142,7 +177,9 @@ export class Partition {
     this.#log = undefined
     this.#opening = undefined
     this.topic.retentionDue = Math.min(this.topic.retentionDue, retentionDue)
-    this.#closing = this.#seams.opener.close(log).then(() => {
+    this.#closing = this.#seams.opener.close(log).then(async () => {
+      // Closed, it has nothing under way any more. What this cannot tell, its directory does.
+      this.#extent = await log.extent().catch(() => undefined)
       this.#closing = undefined
     })
     return true
@@ -200,6 +237,7 @@ export class Partition {
         if (this.#log === log) this.#wake()
       })
       this.#log = log
+      this.#extent = undefined
       this.#seams.open.add(this)
       return log
     } catch (error) {
@@ -224,16 +262,29 @@ export class Partition {
   ): Promise<SendPartResult> {
     if (this.#ended !== undefined) throw this.#ended
     this.#checkTimestamp(log, batch)
-    const { baseOffset, appendTimestamp, acknowledged } = log.append({
+    const { baseOffset, appendTimestamp, acknowledged, duplicate } = log.append({
       ...batch,
       producerId: producer?.producerId ?? -1,
       producerEpoch: producer?.producerEpoch ?? -1,
       baseSequence: producer === undefined ? -1 : baseSequence,
     })
     return acknowledged.then(
-      () => ({ baseOffset, appendTimestamp }),
+      () => {
+        if (duplicate !== true) this.#appended(batch)
+        return { baseOffset, appendTimestamp }
+      },
       (error) => this.#failure(error),
     )
+  }
+
+  #appended({ recordCount, recordsLength }: MessageBatch): void {
+    const bytes = batchHeaderBytes + recordsLength
+    const { traffic } = this
+    const { totals } = this.#seams
+    traffic.messagesIn += recordCount
+    traffic.bytesIn += bytes
+    totals.messagesIn += recordCount
+    totals.bytesIn += bytes
   }
 
   /** Throws InvalidTimestampError. What the broker stamps itself may come with any timestamp. */

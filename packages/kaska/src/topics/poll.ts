@@ -210,7 +210,7 @@ export class Poll implements PartitionWaiter {
           }
           try {
             const stored = reading instanceof Promise ? await reading : reading
-            bytesLeft -= this.#take(part, stored, bytesLeft)
+            bytesLeft -= this.#take(part, partition, stored, bytesLeft)
           } catch (error) {
             // What ran out of patience comes with the next poll.
             if (patience?.signal.aborted && !(error instanceof KaskaError)) continue
@@ -231,7 +231,7 @@ export class Poll implements PartitionWaiter {
   }
 
   /** Adds what was read to the answer, if there is room. Returns the bytes that it takes. */
-  #take(part: PollPart, stored: StoredBatches, bytesLeft: number): number {
+  #take(part: PollPart, partition: Partition, stored: StoredBatches, bytesLeft: number): number {
     const isEmpty = stored.batches.length === 0
     if (isEmpty || (this.#batches.length > 0 && stored.bytes > bytesLeft)) {
       stored.release()
@@ -240,6 +240,7 @@ export class Poll implements PartitionWaiter {
     }
     this.#held.push(stored)
     for (const batch of stored.batches) this.#batches.push(polledBatch(part, batch))
+    partition.delivered(messagesFrom(part.offset, stored.batches), stored.bytes)
     return stored.bytes
   }
 
@@ -357,6 +358,16 @@ async function checkTruncation(log: PartitionLog, part: PollPart, epoch: number)
     `the log was cut back to offset ${endOffset}, the reader has come to ${part.offset}`,
     { endOffset },
   )
+}
+
+/** How many messages there are in the batches from the offset on. */
+export function messagesFrom(offset: number, batches: readonly StoredBatch[]): number {
+  let messages = 0
+  for (const { header } of batches) {
+    const after = header.baseOffset + header.lastOffsetDelta + 1 - offset
+    messages += Math.min(header.recordCount, after)
+  }
+  return messages
 }
 
 /** The error for an offset outside of what a partition holds. */

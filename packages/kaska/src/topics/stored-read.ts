@@ -22,7 +22,7 @@ import type { StoredBatch, StoredBatches } from '../log/log-batches.ts'
 import type { MemoryBudget } from '../log/memory-budget.ts'
 import type { PartitionLog } from '../log/partition-log.ts'
 import type { Partition, PartitionWaiter } from './partition.ts'
-import { outOfRange } from './poll.ts'
+import { messagesFrom, outOfRange } from './poll.ts'
 
 export interface StoredReadPart {
   readonly topic: TopicId
@@ -302,6 +302,7 @@ export class StoredRead implements PartitionWaiter {
     }
     this.#held.push(stored)
     for (const batch of stored.batches) slot.batches.push(batch)
+    slot.partition?.delivered(messagesFrom(slot.next, stored.batches), stored.bytes)
     slot.bytes += stored.bytes
     slot.next = last.header.baseOffset + last.header.lastOffsetDelta + 1
     this.#bytes += stored.bytes

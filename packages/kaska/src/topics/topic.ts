@@ -2,6 +2,7 @@
 import type { TopicId, TopicInfo } from '@kaska/protocol'
 import type { Configured, TopicConfig, TopicDefaults } from '../config/topic-settings.ts'
 import type { Partition } from './partition.ts'
+import type { UnusedSize } from './topic-sizes.ts'
 
 /**
  *   creating ---> live ---> deleting ---> deleted
@@ -33,6 +34,8 @@ export class Topic implements TopicInfo {
   retentionDue = 0
   /** Those partitions that were used since the start, by their numbers. */
   used: Map<number, Partition> | undefined = undefined
+  /** What the others hold, where somebody has asked: see topic-sizes.ts. */
+  unused: UnusedSize | undefined = undefined
 
   constructor(
     info: TopicInfo,
