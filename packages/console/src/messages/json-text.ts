@@ -70,7 +70,7 @@ export function scanJson(
       position++
       visit('colon', start, position)
     } else if (character === '"') {
-      const isName = expected === 'a name' || expected === 'a name or }'
+      const isName: boolean = expected === 'a name' || expected === 'a name or }'
       if (!isName && expected !== 'value' && expected !== 'value or ]') throw unexpected()
       position = endOfString(text, position)
       expected = isName ? ':' : ', or the end'
