@@ -1,0 +1,77 @@
+/**
+ * Runs the tests that drive the console in a real browser, which is Debian's Chromium, or what KASKA_BROWSER names.
+ *
+ *     npm run test:browser                        all of them
+ *     npm run test:browser -- groups messages     the files whose path holds one of these
+ *     npm run test:browser -- --test-name-pattern='markup'
+ *
+ * Exits with 1 if a test fails, if no file matches, or if there is no browser. The report ends with the counts.
+ */
+import { spawn } from 'node:child_process'
+import { accessSync, constants, globSync } from 'node:fs'
+import path from 'node:path'
+import process from 'node:process'
+import { environmentWithOurNode, exitStatus, root } from './workspace.ts'
+
+const names = ['chromium', 'chromium-browser', 'google-chrome']
+
+/** A file that takes longer hangs. */
+const fileMsMax = 180_000
+
+function findBrowser(): string | undefined {
+  const given = process.env['KASKA_BROWSER']
+  if (given !== undefined && given !== '') return given
+  const folders = (process.env['PATH'] ?? '').split(path.delimiter)
+  return names
+    .flatMap((name) => folders.map((folder) => path.join(folder, name)))
+    .find(isExecutable)
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const given = process.argv.slice(2)
+const options = given.filter((argument) => argument.startsWith('-'))
+const filters = given.filter((argument) => !argument.startsWith('-'))
+const files = globSync('packages/console/test/*.browser.ts', { cwd: root })
+  .map((file) => file.split(path.sep).join('/'))
+  .filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)))
+  .sort()
+const browser = findBrowser()
+
+if (browser === undefined || !isExecutable(browser)) {
+  console.error(
+    browser === undefined
+      ? `There is no browser: none of ${names.join(', ')} is on the path.`
+      : `KASKA_BROWSER names '${browser}', which cannot be run.`,
+  )
+  console.error('Install one, on Debian and Ubuntu with: apt-get install -y chromium')
+  console.error(
+    'Or name one that is built on Chromium: KASKA_BROWSER=/path/to/it npm run test:browser',
+  )
+  process.exitCode = 1
+} else if (files.length === 0) {
+  console.error(`No test file's path holds ${filters.map((filter) => `'${filter}'`).join(' or ')}.`)
+  process.exitCode = 1
+} else {
+  const runner = spawn(
+    process.execPath,
+    [
+      '--conditions=source',
+      '--test',
+      '--test-reporter=spec',
+      '--test-concurrency=1',
+      `--test-timeout=${fileMsMax}`,
+      ...options,
+      ...files,
+    ],
+    { cwd: root, stdio: 'inherit', env: { ...environmentWithOurNode(), KASKA_BROWSER: browser } },
+  )
+  process.exitCode = await exitStatus(runner)
+}
