@@ -8,6 +8,7 @@ import { isSameText } from './host/same-text.ts'
 import type { BrokerParts } from './http/broker-parts.ts'
 import { createHttpService } from './http/http-app.ts'
 import { type Metric, metricsText } from './http/metrics.ts'
+import { TokenGate } from './http/token-gate.ts'
 import type { ByteBudget } from './transport/byte-budget.ts'
 
 /** How HTTP is served on the port. */
@@ -48,14 +49,19 @@ export async function openHttp(join: HttpJoin): Promise<Loaded> {
     budget,
     identity,
     files: openConsoleFiles(),
-    access: { hosts: options.hosts ?? [], token: options.token, isSame: isSameText },
+    access: {
+      hosts: options.hosts ?? [],
+      token: options.token,
+      isSame: isSameText,
+      gate: new TokenGate(clock),
+    },
     metrics: () => metricsText(join.metrics()),
     isReady: () => join.isReady(),
     report,
   })
   const server = createHttpServer({
-    fetch: (request, peer) => service.fetch(request, peer),
-    refuseUpgrade: (request) => service.refuseUpgrade(request),
+    fetch: (request, peer, ended) => service.fetch(request, peer, ended),
+    refuseUpgrade: (request, peer) => service.refuseUpgrade(request, peer),
     accept: (transport) => join.accept(transport),
     report,
   })

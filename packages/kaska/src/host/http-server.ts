@@ -4,7 +4,9 @@
  * a WebSocket becomes a `Transport` of the native protocol.
  *
  * Node's server ends connections that are slow to send their head or body, once it believes that it
- * listens. All else that may wait here is bounded by `HttpLimits`.
+ * listens, and those that do not read. All else that may wait here is bounded by `HttpLimits`. Requests
+ * that come on one connection before its last one was answered wait for their turn: so a connection
+ * has no more than one answer in memory.
  */
 import { createServer, type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
@@ -32,6 +34,12 @@ export interface HttpLimits {
   readonly requestMs: number
   /** A connection without a request is closed after this. */
   readonly idleMs: number
+  /** One whose answer nobody reads is closed after this; longer than any answer waits to begin. */
+  readonly stuckMs: number
+  /** Beyond so many connections those without a request are closed, and where there are none, new ones. */
+  readonly connectionsMax: number
+  /** The longest head of a request. */
+  readonly headBytesMax: number
   /** The longest WebSocket message that is taken. */
   readonly messageBytesMax: number
 }
@@ -40,11 +48,19 @@ export const httpLimits: HttpLimits = {
   headMs: 10_000,
   requestMs: 120_000,
   idleMs: 60_000,
+  stuckMs: 150_000,
+  connectionsMax: 10_000,
+  headBytesMax: 16 * 1024,
   messageBytesMax: 1024 * 1024,
 }
 
 export interface HttpServerOptions {
-  fetch(request: Request, peer: HttpPeer): Response | Promise<Response>
+  /** `ended` takes what is to be called when the answer was sent, or never will be. */
+  fetch(
+    request: Request,
+    peer: HttpPeer,
+    ended: (callback: () => void) => void,
+  ): Response | Promise<Response>
   /** A response that refuses to open a WebSocket; undefined where it may be opened. */
   refuseUpgrade(request: Request, peer: HttpPeer): Response | undefined
   /** Takes over a connection that was opened as a WebSocket. */
@@ -61,33 +77,63 @@ export interface HttpServer extends SocketProtocol {
 const subprotocol = 'kaska'
 /** How long `close` waits for answers under way. */
 const closeMs = 2000
+/** How long the other side of a connection that is refused may go on. */
+const refusedMs = 1000
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { headMs, requestMs, idleMs, messageBytesMax } = { ...httpLimits, ...options.limits }
+  const limits = { ...httpLimits, ...options.limits }
+  const { headMs } = limits
   const listener = getRequestListener(
-    (request, { incoming }) => options.fetch(request, peerOf(incoming.socket as Socket)),
+    (request, { incoming, outgoing }) =>
+      options.fetch(request, peerOf(incoming.socket as Socket), (callback) =>
+        outgoing.once('close', callback),
+      ),
     { overrideGlobalObjects: false },
   )
   const server = createServer({
     headersTimeout: headMs,
-    requestTimeout: requestMs,
-    keepAliveTimeout: idleMs,
+    requestTimeout: limits.requestMs,
+    keepAliveTimeout: limits.idleMs,
     connectionsCheckingInterval: Math.min(headMs, 5000),
+    maxHeaderSize: limits.headBytesMax,
+    // An upgrade to anything else is not wanted, and the request is one like any other.
+    shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
   })
+  server.timeout = limits.stuckMs
   const webSockets = new WebSocketServer({
     noServer: true,
-    maxPayload: messageBytesMax,
+    maxPayload: limits.messageBytesMax,
     perMessageDeflate: false,
     handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
   })
-  server.on('request', (incoming, outgoing) => void listener(incoming, outgoing))
+  /** Of each connection the last request, until it is answered. */
+  const answering = new Map<Duplex, Promise<void>>()
+  server.on('request', (incoming, outgoing) => {
+    const { socket } = incoming
+    const before = answering.get(socket)
+    const answered = new Promise<void>((resolve) => {
+      outgoing.once('close', () => {
+        if (answering.get(socket) === answered) answering.delete(socket)
+        resolve()
+      })
+    })
+    answering.set(socket, answered)
+    if (before === undefined) void listener(incoming, outgoing)
+    else void before.then(() => (socket.destroyed ? undefined : listener(incoming, outgoing)))
+  })
   server.on('upgrade', (incoming, socket, head) => {
+    // Nothing may be said between the parts of another answer.
+    if (answering.has(socket)) {
+      socket.destroy()
+      return
+    }
     const refusal = refusalOf(incoming, socket as Socket, options)
     if (refusal !== undefined) {
       refuseSocket(socket, refusal)
       return
     }
     webSockets.handleUpgrade(incoming, socket, head, (webSocket) => {
+      forget(socket)
       const { localAddress: host, localPort: port } = socket as Socket
       const transport = new WebSocketTransport(webSocket, socket, {
         remoteAddress: peerOf(socket as Socket).address,
@@ -98,7 +144,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     })
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
+    const isAnswering = answering.has(socket)
+    if (error.code === 'ECONNRESET' || !socket.writable || isAnswering) socket.destroy()
     else refuseSocket(socket, new Response(null, { status: statusOf(error) }))
   })
   // It looks after its connections' time-outs from here on.
@@ -107,14 +154,27 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const sockets = new Set<Duplex>()
   let whenEmpty: (() => void) | undefined
   const forget = (socket: Duplex) => {
+    answering.delete(socket)
     sockets.delete(socket)
     if (sockets.size === 0) whenEmpty?.()
   }
-  server.on('upgrade', (_incoming, socket) => forget(socket))
+  const isFull = () => {
+    if (sockets.size < limits.connectionsMax) return false
+    server.closeIdleConnections()
+    let open = 0
+    for (const socket of sockets) if (!socket.destroyed) open++
+    return open >= limits.connectionsMax
+  }
   return {
     name: 'http',
     matches: isHttp,
     accept(socket, firstBytes) {
+      if (isFull()) {
+        const { address } = peerOf(socket)
+        options.report(`http ${address}: closed: there are ${limits.connectionsMax} connections`)
+        socket.destroy()
+        return
+      }
       sockets.add(socket)
       socket.on('close', () => forget(socket))
       socket.unshift(firstBytes)
@@ -160,15 +220,19 @@ function refusalOf(
   }
 }
 
+/** Answers on a socket that Node's server has let go of, and ends it. */
 function refuseSocket(socket: Duplex, response: Response): void {
-  const { status, headers } = response
-  const type = headers.get('content-type')
+  // A reset concerns nobody.
+  socket.on('error', () => {})
   void response.text().then((text) => {
-    socket.end(
-      `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nConnection: close\r\n` +
-        `${type === null ? '' : `Content-Type: ${type}\r\n`}` +
-        `Content-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
-    )
+    const { status, headers } = response
+    let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nConnection: close\r\n`
+    for (const [name, value] of headers) head += `${name}: ${value}\r\n`
+    socket.end(`${head}Content-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`)
+    // What still comes is thrown away, but not for long: a reset could take the answer with it.
+    socket.resume()
+    const timer = setTimeout(() => socket.destroy(), refusedMs)
+    socket.once('close', () => clearTimeout(timer))
   })
 }
 

@@ -28,16 +28,19 @@ export class WebSocketTransport implements Transport {
 
   /** From now on the receiver is told of everything. To be called once, before bytes arrive. */
   attach(receiver: Receiver): void {
+    const webSocket = this.#webSocket
     let failure: Error | undefined
-    this.#webSocket.on('message', (data: RawData, isBinary) => {
+    webSocket.on('message', (data: RawData, isBinary) => {
+      // Of a connection that was refused nothing counts any more.
+      if (webSocket.readyState !== webSocket.OPEN) return
       // 1003: text is not of this protocol.
-      if (!isBinary) this.#webSocket.close(1003, 'binary messages only')
+      if (!isBinary) webSocket.close(1003, 'binary messages only')
       else for (const chunk of data as Buffer[]) if (chunk.length > 0) receiver.received(chunk)
     })
-    this.#webSocket.on('error', (error) => {
+    webSocket.on('error', (error) => {
       failure = error
     })
-    this.#webSocket.on('close', () => receiver.closed(failure))
+    webSocket.on('close', () => receiver.closed(failure))
   }
 
   get unsentBytes(): number {

@@ -3,9 +3,12 @@
  * (DNS rebinding), must not reach the broker of whoever looks at it: so a request has to name this
  * broker by an address or by a name that it was given, and a browser has to be on a page from here.
  */
+import type { TokenGate } from './token-gate.ts'
 
 /** What of a request counts here. */
 export interface AccessRequest {
+  /** Where it comes from: `127.0.0.1:51234`. */
+  readonly address: string
   readonly method: string
   readonly path: string
   /** Header fields by their names in lower case. */
@@ -19,10 +22,12 @@ export interface AccessPolicy {
   readonly token: string | undefined
   /** Compares two strings in a time that does not tell where they differ. */
   isSame(one: string, other: string): boolean
+  /** Bounds how often somebody may be wrong. */
+  readonly gate: TokenGate
 }
 
 export interface Refusal {
-  readonly status: 400 | 401 | 403 | 421
+  readonly status: 400 | 401 | 403 | 421 | 429
   readonly title: string
   /** What to do. */
   readonly detail: string
@@ -31,8 +36,15 @@ export interface Refusal {
 /** Where the token is kept by a browser. */
 export const tokenCookie = 'kaska_token'
 
-/** Asked by probes, which have no token and reveal nothing. */
-const openPaths: ReadonlySet<string> = new Set(['/healthz', '/readyz'])
+/** Asked by probes, which have no token, and reveal nothing. */
+const probePaths: ReadonlySet<string> = new Set(['/healthz', '/readyz'])
+
+/**
+ * The console's page, which is the same everywhere and holds nothing of the broker's: it asks for the
+ * token. All that it shows comes from elsewhere.
+ */
+const pagePath =
+  /^\/(?:$|topics(?:$|\/)|groups(?:$|\/)|connections$|assets\/|icon\.svg$|sandbox\.html$)/
 
 /** What a page that is not there yet needs to ask for a token: see `http-app.ts`. */
 export const sessionPath = '/api/v1/session'
@@ -47,7 +59,7 @@ export function refuse(request: AccessRequest, policy: AccessPolicy): Refusal | 
     return {
       status: 421,
       title: 'Foreign Host',
-      detail: `this broker is not called '${hostName(host)}': start it with --http-host ${hostName(host)} if it is`,
+      detail: `this broker is not called '${hostName(host).slice(0, 253)}': start it with --http-host NAME if it is`,
     }
   }
   if (!isFromHere(request, host)) {
@@ -57,15 +69,35 @@ export function refuse(request: AccessRequest, policy: AccessPolicy): Refusal | 
       detail: 'pages of other origins are not served',
     }
   }
-  if (policy.token === undefined || openPaths.has(request.path)) return undefined
-  if (request.path === sessionPath && request.method === 'POST') return undefined
+  if (policy.token === undefined || isOpen(request)) return undefined
   const shown = shownToken(request)
-  if (shown !== undefined && policy.isSame(shown, policy.token)) return undefined
-  return {
-    status: 401,
-    title: 'Token missing or wrong',
-    detail: 'send the token of --http-token: Authorization: Bearer TOKEN',
+  return shown === undefined
+    ? { status: 401, title: 'Token missing', detail: howToShow }
+    : refuseToken(shown, request.address, policy)
+}
+
+/** Is the token that was shown the right one? Undefined: it is, or none is asked for. */
+export function refuseToken(
+  shown: string,
+  address: string,
+  { token, gate, isSame }: AccessPolicy,
+): Refusal | undefined {
+  if (token === undefined) return undefined
+  if (gate.isShut(address)) {
+    const detail = 'wrong tokens came from this address: wait a moment'
+    return { status: 429, title: 'Too many wrong tokens', detail }
   }
+  if (isSame(shown, token)) return undefined
+  gate.wasWrong(address)
+  return { status: 401, title: 'Token wrong', detail: howToShow }
+}
+
+const howToShow = 'send the token of --http-token: Authorization: Bearer TOKEN'
+
+function isOpen({ method, path }: AccessRequest): boolean {
+  if (probePaths.has(path)) return true
+  if (path === sessionPath) return method === 'POST'
+  return (method === 'GET' || method === 'HEAD') && pagePath.test(path)
 }
 
 /** `name:port`, `1.2.3.4:port`, `[::1]:port`; the port may be missing. */
@@ -88,7 +120,10 @@ function isFromHere(request: AccessRequest, host: string): boolean {
   // No Origin: not from a page's script, or a link that was followed, or something that a page embeds.
   const site = request.header('sec-fetch-site')
   if (site === undefined || site === 'same-origin' || site === 'none') return true
-  return request.header('sec-fetch-mode') === 'navigate' && request.method === 'GET'
+  const isLink =
+    request.header('sec-fetch-mode') === 'navigate' &&
+    request.header('sec-fetch-dest') === 'document'
+  return isLink && request.method === 'GET'
 }
 
 function originHost(origin: string): string | undefined {
@@ -96,12 +131,28 @@ function originHost(origin: string): string | undefined {
   return match?.[1]
 }
 
+/** From the header, else from the cookie; nowhere else, and never from an address. */
 function shownToken(request: AccessRequest): string | undefined {
-  const bearer = /^bearer (.+)$/i.exec(request.header('authorization') ?? '')?.[1]
+  const bearer = /^bearer +(.+)$/i.exec(request.header('authorization') ?? '')?.[1]
   if (bearer !== undefined) return bearer
-  for (const pair of (request.header('cookie') ?? '').split(';')) {
-    const [name, value] = pair.trim().split('=')
-    if (name === tokenCookie && value !== undefined) return value
+  const prefix = `${tokenCookie}=`
+  const cookies = (request.header('cookie') ?? '').split(';').map((pair) => pair.trim())
+  const value = cookies.find((pair) => pair.startsWith(prefix))?.slice(prefix.length)
+  if (value === undefined || value === '') return undefined
+  try {
+    return decodeURIComponent(value)
+  } catch {
+    return value
   }
-  return undefined
+}
+
+/** The cookie that keeps the token: never readable by a script, never sent by another site's page. */
+export function cookieFor(token: string, isTls: boolean): string {
+  const secure = isTls ? '; Secure' : ''
+  return `${tokenCookie}=${encodeURIComponent(token)}; Path=/; HttpOnly; SameSite=Strict${secure}`
+}
+
+/** Makes a browser forget a token that is wrong by now. */
+export function forgetCookie(isTls: boolean): string {
+  return `${cookieFor('', isTls)}; Max-Age=0`
 }

@@ -1,11 +1,19 @@
 /** The body of a request, within the broker's byte budget. */
 import { InvalidArgumentError, MessageTooLargeError, OverloadedError } from '@kaska/protocol'
 import type { ByteBudget } from '../transport/byte-budget.ts'
+import { ProblemError } from './problem.ts'
 
-/** Messages of 64 MiB as JSON, and what is around them. */
-const bodyBytesMax = 96 * 1024 * 1024
-/** What a byte of a body takes while it is read, decoded and sent. */
-const bytesPerByte = 4
+/** A document of JSON is parsed at one go: a longer one would hold up everybody else. */
+export const jsonBytesMax = 8 * 1024 * 1024
+const jsonType = 'application/json'
+
+export interface BodyBounds {
+  readonly bytesMax: number
+  /** What a byte of the body takes while it is read, decoded and sent. */
+  readonly bytesPerByte: number
+}
+
+const jsonBounds: BodyBounds = { bytesMax: jsonBytesMax, bytesPerByte: 4 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
@@ -16,26 +24,27 @@ const decoder = new TextDecoder('utf-8', { fatal: true })
 export async function withBody<T>(
   request: Request,
   budget: ByteBudget,
+  { bytesMax, bytesPerByte }: BodyBounds,
   use: (body: Uint8Array) => Promise<T>,
 ): Promise<T> {
-  let reserved = 0
-  const reserve = (bytes: number): void => {
-    const wanted = bytes * bytesPerByte
-    if (wanted > budget.total / 2 || !budget.tryReserve(wanted)) {
-      throw new OverloadedError('the broker has no memory free for a request of this size')
+  const check = (length: number): void => {
+    if (length > bytesMax) {
+      throw new MessageTooLargeError(`such a request has at most ${bytesMax} bytes`)
     }
-    reserved += wanted
   }
+  check(Number(request.headers.get('content-length') ?? 0))
+  let reserved = 0
   try {
     const chunks: Uint8Array[] = []
     let length = 0
     if (request.body !== null) {
       for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
         length += chunk.length
-        if (length > bodyBytesMax) {
-          throw new MessageTooLargeError(`a request has at most ${bodyBytesMax} bytes`)
+        check(length)
+        if (!budget.tryReserve(chunk.length * bytesPerByte)) {
+          throw new OverloadedError('the broker has no memory free for a request of this size')
         }
-        reserve(chunk.length)
+        reserved += chunk.length * bytesPerByte
         chunks.push(chunk)
       }
     }
@@ -43,6 +52,39 @@ export async function withBody<T>(
   } finally {
     budget.release(reserved)
   }
+}
+
+/** The body, which has to be JSON and to say so. Rejects as `withBody`, with InvalidArgumentError, and with
+ * 415. */
+export async function jsonBody(
+  request: Request,
+  budget: ByteBudget,
+  bounds: BodyBounds = jsonBounds,
+): Promise<unknown> {
+  checkType(request, [jsonType])
+  return await withBody(request, budget, bounds, async (body) => jsonOf(body))
+}
+
+/**
+ * Which of the types the body is of. What a page of another origin can send without asking (a form's types,
+ * text/plain, none) is never among them. Throws ProblemError: 415.
+ */
+export function checkType(request: Request, types: readonly string[]): string {
+  const given = mediaType(request.headers.get('content-type') ?? '')
+  if (types.includes(given)) return given
+  throw new ProblemError(
+    {
+      status: 415,
+      title: 'Unsupported media type',
+      detail: `the body is ${types.join(', ')}, and says so in Content-Type; not '${given.slice(0, 100)}'`,
+    },
+    { accept: types.join(', ') },
+  )
+}
+
+/** `text/html` of `Text/HTML; charset=utf-8`. */
+export function mediaType(field: string): string {
+  return (field.split(';')[0] ?? '').trim().toLowerCase()
 }
 
 /** The body as JSON. Throws InvalidArgumentError. */

@@ -9,7 +9,7 @@ import {
   topicNameOf,
   UnknownTopicError,
 } from '@kaska/protocol'
-import { jsonOf, membersOf, withBody } from './body.ts'
+import { jsonBody, membersOf } from './body.ts'
 import { type BrokerParts, brokerOf } from './broker-parts.ts'
 import { contextOf, type HttpApp, type HttpParts } from './http-parts.ts'
 import { groupParameter, offsetMember, partitionMember } from './parameters.ts'
@@ -34,7 +34,7 @@ export function groupResetPaths(app: HttpApp, parts: HttpParts): void {
     const broker = brokerOf(parts)
     const asking = contextOf(context)
     const group = groupParameter(context.req)
-    const body = await withBody(context.req.raw, budget, async (bytes) => jsonOf(bytes))
+    const body = await jsonBody(context.req.raw, budget)
     const names = ['topic', 'partition', 'to', 'dryRun']
     const { topic: name, partition, to, dryRun = false } = membersOf(body, names, 'a reset')
     if (typeof name !== 'string') throw new InvalidArgumentError('a reset names its topic')

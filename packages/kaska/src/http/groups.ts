@@ -10,7 +10,7 @@ import {
   type TopicInfo,
   UnknownTopicError,
 } from '@kaska/protocol'
-import { jsonOf, membersOf, withBody } from './body.ts'
+import { jsonBody, membersOf } from './body.ts'
 import { type BrokerParts, brokerOf, type CommittedRow } from './broker-parts.ts'
 import { ageOf, assignmentOf, Bounds, lagOf } from './group-lag.ts'
 import { contextOf, type HttpApp, type HttpParts } from './http-parts.ts'
@@ -125,7 +125,7 @@ export function groupPaths(app: HttpApp, parts: HttpParts): void {
 
   app.put(offsetPath, async (context) => {
     const { group, topic, partition, asking } = await placeOf(context)
-    const body = await withBody(context.req.raw, budget, async (bytes) => jsonOf(bytes))
+    const body = await jsonBody(context.req.raw, budget)
     const offset = offsetMember(membersOf(body, ['offset'], 'a commit')['offset'], 'offset')
     await engine.commit(group, [{ topic, partition, offset }], asking)
     return context.json({ offset })

@@ -4,7 +4,7 @@
  * details (problem.ts). The paths are in the files beside this one, one an area.
  */
 import { Hono } from 'hono/tiny'
-import { type AccessPolicy, refuse, sessionPath, tokenCookie } from './access.ts'
+import { type AccessPolicy, forgetCookie, refuse, tokenCookie } from './access.ts'
 import { consolePaths } from './console.ts'
 import { groupResetPaths } from './group-reset.ts'
 import { groupPaths } from './groups.ts'
@@ -16,14 +16,22 @@ import {
   type HttpPeer,
 } from './http-parts.ts'
 import { messagePaths } from './messages.ts'
-import { problemOf, problemResponse } from './problem.ts'
+import { type Problem, ProblemError, problemOf, problemResponse } from './problem.ts'
+import { sessionPaths } from './session.ts'
 import { tailPaths } from './tail.ts'
 import { topicChangePaths } from './topic-changes.ts'
 import { topicPaths } from './topics.ts'
 
 export interface HttpService {
-  fetch(request: Request, peer: HttpPeer): Response | Promise<Response>
-  refuseUpgrade(request: Request): Response | undefined
+  /** `ended` takes what is to be called when the answer was sent, or never will be. */
+  fetch(
+    request: Request,
+    peer: HttpPeer,
+    ended: (callback: () => void) => void,
+  ): Response | Promise<Response>
+  refuseUpgrade(request: Request, peer: HttpPeer): Response | undefined
+  /** `GET /api/v1/topics/:topic` */
+  readonly routes: readonly { readonly method: string; readonly path: string }[]
 }
 
 /** Where a WebSocket may be opened. */
@@ -36,16 +44,20 @@ const safeHeaders: Readonly<Record<string, string>> = {
   'x-content-type-options': 'nosniff',
 }
 
+/** Unless the answer says otherwise. */
+const usualHeaders: Readonly<Record<string, string>> = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+}
+
 export function createHttpService(parts: HttpParts): HttpService {
+  const { access } = parts
   const app: HttpApp = new Hono<HttpEnvironment>({ strict: false })
   app.use(async (context, next) => {
-    const refusal = refusalOf(context.req.raw, parts.access)
-    if (refusal !== undefined) return refusal
+    const refusal = refusalOf(context.req.raw, context.env.peer, access)
+    if (refusal !== undefined) return withSafeHeaders(refusal)
     await next()
-    for (const [name, value] of Object.entries(safeHeaders)) context.res.headers.set(name, value)
-    if (!context.res.headers.has('cache-control')) {
-      context.res.headers.set('cache-control', 'no-store')
-    }
+    withSafeHeaders(context.res)
     return undefined
   })
   app.get('/healthz', (context) => context.text('ok\n'))
@@ -60,18 +72,7 @@ export function createHttpService(parts: HttpParts): HttpService {
   app.get('/api/v1/broker', async (context) =>
     context.json({ ...parts.identity, topics: await parts.engine.topicCount(contextOf(context)) }),
   )
-  app.post(sessionPath, async (context) => {
-    const { token } = (await context.req.json().catch(() => ({}))) as { token?: unknown }
-    const { access } = parts
-    if (access.token === undefined) return context.body(null, 204)
-    if (typeof token !== 'string' || !access.isSame(token, access.token)) {
-      return problemResponse({ status: 401, title: 'Token wrong' })
-    }
-    // Never readable by a script, never sent by another site's page.
-    const secure = context.env.peer.isTls ? '; Secure' : ''
-    const cookie = `${tokenCookie}=${token}; Path=/; HttpOnly; SameSite=Strict${secure}`
-    return context.body(null, 204, { 'set-cookie': cookie })
-  })
+  sessionPaths(app, parts)
   topicPaths(app, parts)
   topicChangePaths(app, parts)
   messagePaths(app, parts)
@@ -79,23 +80,37 @@ export function createHttpService(parts: HttpParts): HttpService {
   groupPaths(app, parts)
   groupResetPaths(app, parts)
   consolePaths(app, parts.files)
-  app.notFound((context) =>
-    problemResponse({
-      status: 404,
-      title: 'Not found',
-      detail: `nothing is at ${context.req.path}`,
-    }),
-  )
+  const routes = app.routes.filter(({ method }) => method !== 'ALL')
+  app.notFound((context) => {
+    const { method, path } = context.req
+    const allow = methodsAt(path, routes)
+    if (allow.length === 0) {
+      const detail = `nothing is at ${path}`
+      return problemResponse({ status: 404, title: 'Not found', detail })
+    }
+    const headers = { allow: allow.join(', ') }
+    if (method === 'OPTIONS') return new Response(null, { status: 204, headers })
+    const problem = {
+      status: 405,
+      title: 'Method not allowed',
+      detail: `it takes ${headers.allow}`,
+    }
+    return problemResponse(problem, headers)
+  })
   app.onError((error, context) => {
+    // Nobody waits for the answer any more.
+    if (context.req.raw.signal.aborted) return new Response(null, { status: 499 })
     const problem = problemOf(error)
-    if (problem !== undefined) return problemResponse(problem)
+    if (problem !== undefined) {
+      return problemResponse(problem, error instanceof ProblemError ? error.headers : {})
+    }
     parts.report(`http ${context.env.peer.address}: a mistake of ours: ${error.stack}`)
     return problemResponse({ status: 500, title: 'InternalError', code: 'INTERNAL' })
   })
   return {
-    fetch: (request, peer) => app.fetch(request, { peer }),
-    refuseUpgrade(request) {
-      const refusal = refusalOf(request, parts.access)
+    fetch: (request, peer, ended) => app.fetch(request, { peer, ended }),
+    refuseUpgrade(request, peer) {
+      const refusal = refusalOf(request, peer, access)
       if (refusal !== undefined) return refusal
       if (new URL(request.url).pathname === webSocketPath) return undefined
       return problemResponse({
@@ -104,18 +119,40 @@ export function createHttpService(parts: HttpParts): HttpService {
         detail: `WebSocket: ${webSocketPath}`,
       })
     },
+    routes,
   }
 }
 
-function refusalOf(request: Request, access: AccessPolicy): Response | undefined {
+function refusalOf(request: Request, peer: HttpPeer, access: AccessPolicy): Response | undefined {
   const { method, headers } = request
-  const refusal = refuse(
-    {
-      method,
-      path: new URL(request.url).pathname,
-      header: (name) => headers.get(name) ?? undefined,
-    },
-    access,
-  )
-  return refusal === undefined ? undefined : problemResponse({ ...refusal })
+  const header = (name: string) => headers.get(name) ?? undefined
+  const { address, isTls } = peer
+  const path = new URL(request.url).pathname
+  const refusal = refuse({ address, method, path, header }, access)
+  if (refusal === undefined) return undefined
+  const problem: Problem = { ...refusal }
+  // A page that goes on asking with a token of long ago would shut out who knows the right one.
+  const isStale = refusal.status === 401 && (header('cookie') ?? '').includes(`${tokenCookie}=`)
+  return problemResponse(problem, isStale ? { 'set-cookie': forgetCookie(isTls) } : {})
+}
+
+function withSafeHeaders(response: Response): Response {
+  const { headers } = response
+  for (const [name, value] of Object.entries(safeHeaders)) headers.set(name, value)
+  for (const [name, value] of Object.entries(usualHeaders)) {
+    if (!headers.has(name)) headers.set(name, value)
+  }
+  return response
+}
+
+/** What may be done at a path, as the header field Allow names it. */
+function methodsAt(path: string, routes: HttpService['routes']): string[] {
+  const methods = new Set<string>()
+  for (const route of routes) {
+    const pattern = route.path.replace(/:[a-z]+/g, '[^/]+').replace(/\/\*$/, '(/.*)?')
+    if (new RegExp(`^${pattern}/?$`).test(path)) methods.add(route.method)
+  }
+  if (methods.size === 0) return []
+  if (methods.has('GET')) methods.add('HEAD')
+  return [...methods.add('OPTIONS')]
 }

@@ -35,14 +35,18 @@ export interface HttpPeer {
 
 /** What a handler finds beside its request. */
 export interface HttpEnvironment {
-  readonly Bindings: { readonly peer: HttpPeer }
+  readonly Bindings: {
+    readonly peer: HttpPeer
+    /** Takes what is to be called when the answer was sent, or never will be. */
+    ended(callback: () => void): void
+  }
 }
 
 export type HttpApp = Hono<HttpEnvironment>
 
 /** Who asks, as an engine wants to know it; the signal ends with the request. */
 export function contextOf(context: {
-  readonly env: HttpEnvironment['Bindings']
+  readonly env: Pick<HttpEnvironment['Bindings'], 'peer'>
   readonly req: { readonly raw: Request; header(name: string): string | undefined }
 }): RequestContext {
   return {

@@ -1,8 +1,9 @@
 /** /api/v1/topics/TOPIC/messages: send one or many, read a range; .../partitions/N/messages/OFFSET: one. */
-import type { MessageFields, SendResult } from '@kaska/client'
+import type { MessageFields } from '@kaska/client'
 import {
   InvalidArgumentError,
   type JsonMessage,
+  MessageTooLargeError,
   messageFromJson,
   messageFromValue,
   messageToJson,
@@ -13,10 +14,13 @@ import {
   type TopicName,
   UnknownTopicError,
 } from '@kaska/protocol'
-import { jsonOf, withBody } from './body.ts'
+import { AnswerMemory } from './answer-memory.ts'
+import { type BodyBounds, checkType, jsonBody, jsonBytesMax, withBody } from './body.ts'
 import { contextOf, type HttpApp, type HttpParts } from './http-parts.ts'
+import { negotiate } from './negotiate.ts'
 import { integerParameter, integerQuery, timestampOf, topicParameter } from './parameters.ts'
 import { readRange } from './read-range.ts'
+import { Slices } from './slices.ts'
 
 const limitDefault = 100
 const limitMax = 10_000
@@ -25,48 +29,65 @@ const waitMsMax = 60_000
 const answerBytesMax = 8 * 1024 * 1024
 const newline = 0x0a
 
+/** How many messages a request may bring. */
+const messagesMax = 100_000
+const rawBounds: BodyBounds = { bytesMax: 64 * 1024 * 1024, bytesPerByte: 2 }
+const linesBounds: BodyBounds = { bytesMax: 64 * 1024 * 1024, bytesPerByte: 3 }
+
+const messagesPath = '/api/v1/topics/:topic/messages'
+
+const jsonType = 'application/json'
 const linesType = 'application/x-ndjson'
 const rawType = 'application/octet-stream'
 
 export function messagePaths(app: HttpApp, parts: HttpParts): void {
-  const { engine, client, budget } = parts
+  const { engine, client, budget, clock } = parts
+  const answers = new AnswerMemory(budget)
 
-  app.post('/api/v1/topics/:topic/messages', async (context) => {
+  app.post(messagesPath, async (context) => {
+    const { raw } = context.req
     const { text: topic } = topicParameter(context.req)
-    const type = mediaType(context.req.header('content-type'))
-    return await withBody(context.req.raw, budget, async (body) => {
-      const { signal } = context.req.raw
-      if (type === linesType) {
-        const messages = linesOf(body).map((line, index) =>
-          fieldsOf(messageFromJson(line, `line ${index + 1}`), topic),
-        )
-        return context.json(await sendAll(messages), 201)
-      }
-      if (type !== 'application/json') {
-        return context.json(
-          await client.send(topic, rawMessage(body, context.req), { signal }),
-          201,
-        )
-      }
-      const given = jsonOf(body)
-      const many = (given as { messages?: unknown } | null)?.messages
-      if (!Array.isArray(many)) {
-        const message = fieldsOf(messageFromValue(given, 'the message'), topic)
-        return context.json(await client.send(topic, message, { signal }), 201)
-      }
-      const messages = many.map((each, index) =>
-        fieldsOf(messageFromValue(each, `message ${index}`), topic),
+    const type = checkType(raw, [jsonType, linesType, rawType])
+    const { signal } = raw
+    if (type === rawType) {
+      return await withBody(raw, budget, rawBounds, async (body) =>
+        context.json(await client.send(topic, rawMessage(body, context.req), { signal }), 201),
       )
-      return context.json(await sendAll(messages), 201)
+    }
+    if (type === linesType) {
+      return await withBody(raw, budget, linesBounds, async (body) => {
+        const lines = linesOf(body)
+        return await sendAll(lines, (line, index) => messageFromLine(line, index + 1))
+      })
+    }
+    const given = await jsonBody(raw, budget)
+    const many = (given as { messages?: unknown } | null)?.messages
+    if (Array.isArray(many)) {
+      return await sendAll(many, (each, index) => messageFromValue(each, `message ${index}`))
+    }
+    const message = fieldsOf(messageFromValue(given, 'the message'), topic)
+    return context.json(await client.send(topic, message, { signal }), 201)
 
-      async function sendAll(all: MessageFields[]): Promise<{ messages: SendResult[] }> {
-        return { messages: await client.sendBatch(topic, all, { signal }) }
+    async function sendAll<T>(
+      all: readonly T[],
+      messageOf: (one: T, index: number) => JsonMessage,
+    ) {
+      if (all.length > messagesMax) {
+        throw new MessageTooLargeError(`a request has at most ${messagesMax} messages`)
       }
-    })
+      const slices = new Slices(clock)
+      const messages: MessageFields[] = []
+      for (const [index, one] of all.entries()) {
+        await slices.round()
+        messages.push(fieldsOf(messageOf(one, index), topic))
+      }
+      return context.json({ messages: await client.sendBatch(topic, messages, { signal }) }, 201)
+    }
   })
 
-  app.get('/api/v1/topics/:topic/messages', async (context) => {
+  app.get(messagesPath, async (context) => {
     const { req } = context
+    const type = negotiate(req.header('accept'), [jsonType, linesType])
     const asking = contextOf(context)
     const topic = await resolve(topicParameter(req), asking)
     const partition = integerQuery(req, 'partition', { min: 0, max: topic.partitions - 1 }, 0)
@@ -74,32 +95,40 @@ export function messagePaths(app: HttpApp, parts: HttpParts): void {
     const waitMs = integerQuery(req, 'waitMs', { min: 0, max: waitMsMax }, 0)
     const offset = await startOf(topic, partition, (name) => req.query(name), asking)
     const range = { topic, partition, offset, limit, waitMs, bytesMax: answerBytesMax }
-    const { messages, nextOffset } = await readRange(range, parts, asking)
-    const lines = messages.map(messageToJson)
-    if (mediaType(req.header('accept')) === linesType) {
+    const take = answers.of((callback) => context.env.ended(callback))
+    const { messages, nextOffset } = await readRange(range, parts, take, asking)
+    const lines: string[] = []
+    const slices = new Slices(clock)
+    for (const message of messages) {
+      await slices.round()
+      lines.push(messageToJson(message))
+    }
+    if (type === linesType) {
       const text = lines.map((line) => `${line}\n`).join('')
       return context.body(text, 200, { 'content-type': linesType })
     }
     const bounds = JSON.stringify(await engine.offsets(topic.id, partition, asking)).slice(1, -1)
     const text = `{"messages":[${lines.join(',')}],"nextOffset":${nextOffset},${bounds}}\n`
-    return context.body(text, 200, { 'content-type': 'application/json' })
+    return context.body(text, 200, { 'content-type': jsonType })
   })
 
   app.get('/api/v1/topics/:topic/partitions/:partition/messages/:offset', async (context) => {
     const { req } = context
+    const type = negotiate(req.header('accept'), [jsonType, rawType])
     const asking = contextOf(context)
     const topic = await resolve(topicParameter(req), asking)
     const partition = integerParameter(req, 'partition')
     const offset = integerParameter(req, 'offset')
     const range = { topic, partition, offset, limit: 1, waitMs: 0, bytesMax: 1 }
-    const { messages } = await readRange(range, parts, asking)
+    const take = answers.of((callback) => context.env.ended(callback))
+    const { messages } = await readRange(range, parts, take, asking)
     const [message] = messages
     if (message === undefined || message.offset !== offset) {
       const bounds = await engine.offsets(topic.id, partition, asking)
       throw new OffsetOutOfRangeError(`there is no message at offset ${offset}`, bounds)
     }
-    if (mediaType(req.header('accept')) === rawType) return rawAnswer(message)
-    return context.body(`${messageToJson(message)}\n`, 200, { 'content-type': 'application/json' })
+    if (type === rawType) return rawAnswer(message)
+    return context.body(`${messageToJson(message)}\n`, 200, { 'content-type': jsonType })
   })
 
   async function resolve(name: TopicName, asking: RequestContext): Promise<TopicInfo> {
@@ -170,6 +199,14 @@ function fieldsOf({ topic: named, ...message }: JsonMessage, topic: string): Mes
   return message
 }
 
+/** Throws InvalidArgumentError, MessageTooLargeError. */
+function messageFromLine(line: Uint8Array, number: number): JsonMessage {
+  if (line.length > jsonBytesMax) {
+    throw new MessageTooLargeError(`line ${number} is longer than ${jsonBytesMax} bytes`)
+  }
+  return messageFromJson(line, `line ${number}`)
+}
+
 /** The lines that are not empty. */
 function linesOf(body: Uint8Array): Uint8Array[] {
   const lines: Uint8Array[] = []
@@ -192,8 +229,4 @@ function rawAnswer(message: StoredMessage): Response {
   }
   if (message.value === null) return new Response(null, { status: 204, headers })
   return new Response(message.value as Uint8Array<ArrayBuffer>, { headers })
-}
-
-function mediaType(field: string | undefined): string {
-  return field?.split(';')[0]?.trim().toLowerCase() ?? ''
 }

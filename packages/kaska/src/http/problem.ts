@@ -36,17 +36,22 @@ export interface Problem {
 export class ProblemError extends Error {
   override readonly name = 'ProblemError'
   readonly problem: Problem
+  readonly headers: Readonly<Record<string, string>>
 
-  constructor(problem: Problem) {
+  constructor(problem: Problem, headers: Readonly<Record<string, string>> = {}) {
     super(problem.title)
     this.problem = problem
+    this.headers = headers
   }
 }
 
-export function problemResponse({ status, title, ...rest }: Problem): Response {
-  const headers: Record<string, string> = { 'content-type': 'application/problem+json' }
+export function problemResponse(
+  { status, title, ...rest }: Problem,
+  more: Readonly<Record<string, string>> = {},
+): Response {
+  const headers: Record<string, string> = { 'content-type': 'application/problem+json', ...more }
   if (status === 401) headers['www-authenticate'] = 'Bearer realm="kaska"'
-  if (status === 503) headers['retry-after'] = '1'
+  if (status === 503 || status === 429) headers['retry-after'] = '1'
   return new Response(`${JSON.stringify({ type: 'about:blank', title, status, ...rest })}\n`, {
     status,
     headers,

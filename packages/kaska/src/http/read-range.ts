@@ -1,15 +1,21 @@
 /** Messages from an offset on, at most so many: taken apart for people and scripts. */
 import {
+  type Clock,
   type Codecs,
   type Engine,
   joinChunks,
   logAppendTimeBit,
+  OverloadedError,
   type PolledBatch,
   RecordDecoder,
   type RequestContext,
   type StoredMessage,
   type TopicInfo,
 } from '@kaska/protocol'
+import { Slices } from './slices.ts'
+
+/** Of a batch's attributes. */
+const compressionBits = 7
 
 export interface Range {
   readonly topic: TopicInfo
@@ -25,14 +31,28 @@ export interface Range {
 
 /** What a batch may expand to. */
 const expandedBytesMax = 128 * 1024 * 1024
+/** What a byte of a message takes, decoded and as the text of an answer. */
+const bytesPerByte = 4
 
-/** `nextOffset`: where to go on. Rejects as `Engine.poll` and its failures do. */
+export interface RangeParts {
+  readonly engine: Engine
+  readonly codecs: Codecs
+  readonly clock: Clock
+}
+
+/**
+ * `nextOffset`: where to go on. `take` is asked for the memory that each batch needs; where it refuses, the
+ * range ends. Rejects as `Engine.poll` and its failures do, and with OverloadedError where not even the
+ * first batch is to be had.
+ */
 export async function readRange(
   { topic, partition, offset, limit, waitMs, bytesMax }: Range,
-  { engine, codecs }: { readonly engine: Engine; readonly codecs: Codecs },
+  { engine, codecs, clock }: RangeParts,
+  take: (bytes: number) => boolean,
   asking: RequestContext,
 ): Promise<{ messages: StoredMessage[]; nextOffset: number }> {
   const messages: StoredMessage[] = []
+  const slices = new Slices(clock)
   let nextOffset = offset
   let bytesLeft = bytesMax
   while (messages.length < limit && bytesLeft > 0) {
@@ -49,15 +69,23 @@ export async function readRange(
       if (failure !== undefined) throw failure.error
       if (result.batches.length === 0) break
       for (const batch of result.batches) {
-        if (messages.length === limit) break
         bytesLeft -= batch.recordsLength
-        for (const message of await messagesOf(batch, topic.name, codecs)) {
+        const bytes = await recordsOf(batch, codecs)
+        if (!take(bytes.length * bytesPerByte)) {
+          if (messages.length > 0) return { messages, nextOffset }
+          throw new OverloadedError('the broker has no memory free for this answer')
+        }
+        // What was read is given back: nothing of it may stay.
+        const own = (batch.attributes & compressionBits) === 0 ? new Uint8Array(bytes) : bytes
+        for (const message of messagesOf(batch, own, topic.name)) {
+          const pause = slices.round()
+          if (pause !== undefined) await pause
           if (message.offset < nextOffset) continue
           messages.push(message)
           nextOffset = message.offset + 1
-          if (messages.length === limit) break
+          if (messages.length === limit) return { messages, nextOffset }
         }
-        if (messages.length < limit) nextOffset = batch.baseOffset + batch.lastOffsetDelta + 1
+        nextOffset = batch.baseOffset + batch.lastOffsetDelta + 1
       }
     } finally {
       result.release()
@@ -66,27 +94,26 @@ export async function readRange(
   return { messages, nextOffset }
 }
 
-/** All messages of a batch, with bytes of their own. */
-async function messagesOf(
+/** The records section, expanded. */
+async function recordsOf(batch: PolledBatch, codecs: Codecs): Promise<Uint8Array> {
+  const compression = batch.attributes & compressionBits
+  if (compression === 0) return joinChunks(batch.records)
+  return await codecs(compression).decompress(batch.records, expandedBytesMax)
+}
+
+/** All messages of a batch, as views of its records. */
+function* messagesOf(
   batch: PolledBatch,
+  records: Uint8Array,
   topic: string,
-  codecs: Codecs,
-): Promise<StoredMessage[]> {
-  const compression = batch.attributes & 7
-  const bytes =
-    compression === 0
-      ? joinChunks(batch.records)
-      : await codecs(compression).decompress(batch.records, expandedBytesMax)
-  // What was read is given back: nothing of it may stay.
-  const own = compression === 0 ? new Uint8Array(bytes) : bytes
-  const decoder = new RecordDecoder(own, batch.recordCount)
+): IterableIterator<StoredMessage> {
+  const decoder = new RecordDecoder(records, batch.recordCount)
   const stamped = (batch.attributes & logAppendTimeBit) !== 0
-  const messages: StoredMessage[] = []
   for (;;) {
     const record = decoder.next()
-    if (record === undefined) return messages
+    if (record === undefined) return
     const { offsetDelta, timestampDelta, key, value, headers } = record
-    messages.push({
+    yield {
       topic,
       partition: batch.partition,
       offset: batch.baseOffset + offsetDelta,
@@ -94,6 +121,6 @@ async function messagesOf(
       key,
       value,
       headers,
-    })
+    }
   }
 }

@@ -4,6 +4,7 @@
  */
 import { InvalidArgumentError, messageToJson, UnknownTopicError } from '@kaska/protocol'
 import { contextOf, type HttpApp, type HttpParts } from './http-parts.ts'
+import { negotiate } from './negotiate.ts'
 import { topicParameter } from './parameters.ts'
 import { problemOf } from './problem.ts'
 
@@ -12,11 +13,14 @@ const silenceMs = 15_000
 /** An event's id names every partition. */
 const partitionsMax = 1000
 
+const eventHeaders = { 'content-type': 'text/event-stream' }
+
 const encoder = new TextEncoder()
 
 export function tailPaths(app: HttpApp, { engine, connect }: HttpParts): void {
   app.get('/api/v1/topics/:topic/tail', async (context) => {
     const { req } = context
+    negotiate(req.header('accept'), ['text/event-stream'])
     const name = topicParameter(req)
     const [topic] = await engine.resolve([name], contextOf(context))
     if (topic === undefined) throw new UnknownTopicError(`there is no topic '${name.text}'`)
@@ -28,6 +32,8 @@ export function tailPaths(app: HttpApp, { engine, connect }: HttpParts): void {
       throw new InvalidArgumentError(`from is start or end, not '${from}'`)
     }
     const resumed = positionsOf(req.header('last-event-id'))
+    // Whoever asks for the head alone opens nothing.
+    if (req.method === 'HEAD') return new Response(null, { headers: eventHeaders })
     const client = await connect()
     const positions = new Map<number, number>()
     try {
@@ -70,7 +76,7 @@ export function tailPaths(app: HttpApp, { engine, connect }: HttpParts): void {
       pull: next,
       cancel: () => client.close(),
     })
-    return new Response(stream, { headers: { 'content-type': 'text/event-stream' } })
+    return new Response(stream, { headers: eventHeaders })
   })
 }
 

@@ -1,7 +1,7 @@
 /** PATCH /api/v1/topics/TOPIC: settings and partitions; .../truncate: deletes messages. */
 import { type Engine, InvalidArgumentError, UnknownTopicError } from '@kaska/protocol'
 import { partitionsMax } from '../config/broker-config.ts'
-import { jsonOf, membersOf, withBody } from './body.ts'
+import { jsonBody, membersOf } from './body.ts'
 import { brokerOf } from './broker-parts.ts'
 import { contextOf, type HttpApp, type HttpParts } from './http-parts.ts'
 import { offsetMember, partitionMember, topicParameter } from './parameters.ts'
@@ -17,7 +17,7 @@ export function topicChangePaths(app: HttpApp, parts: HttpParts): void {
     const { topics } = brokerOf(parts)
     const asking = contextOf(context)
     const name = topicParameter(context.req)
-    const body = await withBody(context.req.raw, budget, async (bytes) => jsonOf(bytes))
+    const body = await jsonBody(context.req.raw, budget)
     const { config, partitions } = changeOf(body)
     const before = await topicOf(engine, name, asking)
     if (partitions !== undefined && partitions < before.partitions) {
@@ -39,7 +39,7 @@ export function topicChangePaths(app: HttpApp, parts: HttpParts): void {
     const { topics } = brokerOf(parts)
     const asking = contextOf(context)
     const name = topicParameter(context.req)
-    const body = await withBody(context.req.raw, budget, async (bytes) => jsonOf(bytes))
+    const body = await jsonBody(context.req.raw, budget)
     const { partition, before = 'end' } = membersOf(body, ['partition', 'before'], 'a truncation')
     const topic = await topicOf(engine, name, asking)
     const offset = before === 'end' ? undefined : offsetMember(before, 'before')

@@ -7,7 +7,7 @@ import {
   topicNameOf,
 } from '@kaska/protocol'
 import { topicSetting } from '../config/topic-settings.ts'
-import { jsonOf, membersOf, withBody } from './body.ts'
+import { jsonBody, membersOf } from './body.ts'
 import { contextOf, type HttpApp, type HttpParts } from './http-parts.ts'
 import { integerQuery, topicParameter } from './parameters.ts'
 
@@ -23,7 +23,7 @@ export function topicPaths(app: HttpApp, { engine, budget }: HttpParts): void {
   })
 
   app.post('/api/v1/topics', async (context) => {
-    const body = await withBody(context.req.raw, budget, async (bytes) => jsonOf(bytes))
+    const body = await jsonBody(context.req.raw, budget)
     const topic = await engine.createTopic(createRequest(body), contextOf(context))
     return context.json(topic, 201, {
       location: `/api/v1/topics/${encodeURIComponent(topic.name)}`,
