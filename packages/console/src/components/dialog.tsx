@@ -1,4 +1,7 @@
-/** A question that has to be answered first: the browser's own dialog, closed with Escape. */
+/**
+ * A question that has to be answered first: the browser's own dialog, closed with Escape. An element with `autofocus`
+ * has the focus first.
+ */
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 
@@ -11,7 +14,10 @@ interface DialogProps {
 export function Dialog({ title, onClose, children }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null)
   useEffect(() => {
-    element.current?.showModal()
+    const dialog = element.current
+    dialog?.showModal()
+    // Who had the focus before has it again, however the dialog ends.
+    return () => dialog?.close()
   }, [])
   return (
     <dialog ref={element} aria-label={title} onClose={onClose}>
