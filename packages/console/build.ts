@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
+import { type BuildOptions, build } from 'esbuild'
 
 export interface ConsoleFile {
   /** `index.html`, `assets/main.js`, ... */
@@ -17,31 +17,56 @@ const source = fileURLToPath(new URL('./src/', import.meta.url))
 /** The pages, as they are. */
 const pages = ['index.html', 'icon.svg']
 
+const shared: BuildOptions = {
+  absWorkingDir: source,
+  bundle: true,
+  platform: 'browser',
+  target: 'es2022',
+  conditions: ['source', 'browser'],
+  minify: true,
+  write: false,
+  logLevel: 'silent',
+}
+
 /** Resolves with all files. Rejects with esbuild's errors. */
 export async function bundleConsole(): Promise<ConsoleFile[]> {
+  const [bundled, copied, sandbox] = await Promise.all([
+    bundlePage(),
+    Promise.all(pages.map(async (path) => ({ path, contents: await readFile(source + path) }))),
+    bundleSandbox(),
+  ])
+  return [...copied, sandbox, ...bundled]
+}
+
+async function bundlePage(): Promise<ConsoleFile[]> {
   const { outputFiles } = await build({
-    absWorkingDir: source,
+    ...shared,
     entryPoints: { main: 'main.tsx' },
     outdir: 'assets',
-    bundle: true,
     format: 'esm',
-    platform: 'browser',
-    target: 'es2022',
-    conditions: ['source', 'browser'],
     jsx: 'automatic',
     jsxImportSource: 'preact',
-    minify: true,
     legalComments: 'eof',
-    write: false,
-    logLevel: 'silent',
     loader: { '.svg': 'dataurl' },
   })
-  const bundled = outputFiles.map(({ path, contents }) => ({
+  return (outputFiles ?? []).map(({ path, contents }) => ({
     path: `assets/${path.split(/[\\/]/).at(-1)}`,
     contents,
   }))
-  const copied = await Promise.all(
-    pages.map(async (path) => ({ path, contents: await readFile(source + path) })),
-  )
-  return [...copied, ...bundled]
+}
+
+/** One page with all that it needs in it: its frame may load nothing. */
+async function bundleSandbox(): Promise<ConsoleFile> {
+  const workerSource = await bundleScript('search-worker.ts')
+  const script = await bundleScript('sandbox.ts', { workerSource: JSON.stringify(workerSource) })
+  const page = await readFile(`${source}sandbox.html`, 'utf8')
+  const [before = '', after = ''] = page.split('<script></script>')
+  const contents = new TextEncoder().encode(`${before}<script>${script}</script>${after}`)
+  return { path: 'sandbox.html', contents }
+}
+
+async function bundleScript(entry: string, define: Record<string, string> = {}): Promise<string> {
+  const options: BuildOptions = { ...shared, entryPoints: [entry], format: 'iife', define }
+  const { outputFiles } = await build({ ...options, write: false })
+  return outputFiles?.[0]?.text ?? ''
 }

@@ -2,7 +2,7 @@
  * The native protocol from this page: `@kaska/client` over WebSocket, the same library that programs use. One
  * connection for what is asked now and then; who follows topics takes one of its own.
  */
-import { type Client, connect } from '@kaska/client'
+import { type Client, type ConnectOptions, connect } from '@kaska/client'
 
 const scheme = location.protocol === 'https:' ? 'wss' : 'ws'
 const url = `${scheme}://${location.host}/ws`
@@ -19,6 +19,6 @@ export function sharedClient(): Promise<Client> {
 }
 
 /** A connection of one's own; to be closed. */
-export function openClient(): Promise<Client> {
-  return connect(url, { clientId: 'console' })
+export function openClient(options: ConnectOptions = {}): Promise<Client> {
+  return connect(url, { clientId: 'console', ...options })
 }

@@ -23,18 +23,19 @@ const nasty = fc.constantFrom(
   '%s\\n',
   '\u202e',
 )
-const bytes = fc.oneof(
+const bytes: fc.Arbitrary<Uint8Array> = fc.oneof(
   fc.uint8Array({ maxLength: 20 }),
   fc.oneof(text, nasty).map((each) => Uint8Array.from(Buffer.from(each))),
 )
+const bytesOrNull = fc.option(bytes)
 const message: fc.Arbitrary<StoredMessage> = fc.record({
   topic: fc.oneof(text, nasty).filter((name) => name !== '' && !name.includes('\0')),
   partition: fc.nat(9),
   offset: fc.nat(),
   timestamp: fc.nat(),
-  key: fc.option(bytes),
-  value: fc.option(bytes),
-  headers: fc.array(fc.tuple(fc.oneof(text, nasty), fc.option(bytes)), { maxLength: 3 }),
+  key: bytesOrNull,
+  value: bytesOrNull,
+  headers: fc.array(fc.tuple(fc.oneof(text, nasty), bytesOrNull), { maxLength: 3 }),
 })
 // biome-ignore lint/suspicious/noControlCharactersInRegex: none may be there
 const controls = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e]/
