@@ -15,6 +15,7 @@ import {
 } from '@kaska/protocol'
 import { type BrokerConfig, type GivenConfig, readBrokerConfig } from './config/broker-config.ts'
 import { topicDefaults } from './config/topic-settings.ts'
+import { type BrokerFigures, createFigures } from './figures/broker-figures.ts'
 import { groupBounds } from './groups/group-config.ts'
 import { GroupCoordinator } from './groups/group-coordinator.ts'
 import { OffsetStore } from './groups/offset-store.ts'
@@ -110,6 +111,7 @@ const memoryBytesMaxMin = 16 * 1024 * 1024
 export async function createBroker(options: BrokerOptions): Promise<Broker> {
   const clock = options.clock ?? nodeClock
   const random = options.random ?? nodeRandom
+  const startedAt = clock.monotonic()
   const report = options.report ?? (() => {})
   const config = readBrokerConfig(options.config)
   const budget = new MemoryBudget(checkMemory(options.memoryBytesMax ?? memoryBytesMaxDefault), {
@@ -172,6 +174,10 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
       clock,
       codecs,
       crc32c,
+      counted: createFigures(clock),
+      startedAt,
+      dataDirectory: options.data,
+      isInMemory: options.memory ?? false,
       report,
     })
   } catch (error) {
@@ -231,6 +237,13 @@ export interface BrokerParts {
   readonly clock: Clock
   readonly codecs: Codecs
   readonly crc32c: Crc32c
+  /** Requests and connections, over all ports. */
+  readonly counted: BrokerFigures
+  /** In monotonic time. */
+  readonly startedAt: number
+  /** As it was given. */
+  readonly dataDirectory: string | undefined
+  readonly isInMemory: boolean
   readonly report: (line: string) => void
 }
 

@@ -2,13 +2,17 @@
 import { connect } from '@kaska/client'
 import type { Clock, Codecs, Engine, Receiver, Transport } from '@kaska/protocol'
 import { openConsoleFiles } from './host/console-files.ts'
+import { HttpConnections } from './host/http-connections.ts'
 import { createHttpServer } from './host/http-server.ts'
 import type { Loaded } from './host/on-demand.ts'
+import { ProcessWatch } from './host/process-figures.ts'
 import { isSameText } from './host/same-text.ts'
 import type { BrokerParts } from './http/broker-parts.ts'
+import type { FigureSource, ProcessFigures } from './http/figure-source.ts'
 import { createHttpService } from './http/http-app.ts'
 import { type Metric, metricsText } from './http/metrics.ts'
 import { TokenGate } from './http/token-gate.ts'
+import type { ConnectionOrigin } from './native/session.ts'
 import type { ByteBudget } from './transport/byte-budget.ts'
 
 /** How HTTP is served on the port. */
@@ -28,8 +32,9 @@ export interface HttpJoin {
   readonly budget: ByteBudget
   readonly identity: { readonly software: string; readonly clusterId: string }
   readonly options: HttpOptions
+  figures(process: { read(): ProcessFigures }): FigureSource
   /** The native protocol, for WebSocket. */
-  accept(transport: Transport): Receiver
+  accept(transport: Transport, origin: ConnectionOrigin): Receiver
   metrics(): Iterable<Metric>
   isReady(): boolean
   readonly report: (line: string) => void
@@ -39,7 +44,12 @@ export async function openHttp(join: HttpJoin): Promise<Loaded> {
   const { broker, options, report } = join
   const client = await connect(broker, { clientId: 'http' })
   const { engine, parts, clock, codecs, budget, identity } = join
+  const watch = new ProcessWatch()
+  watch.start()
+  const figures = join.figures(watch)
+  const connections = new HttpConnections(figures.counted.connections)
   const service = createHttpService({
+    figures,
     engine,
     broker: parts,
     clock,
@@ -60,16 +70,28 @@ export async function openHttp(join: HttpJoin): Promise<Loaded> {
     report,
   })
   const server = createHttpServer({
-    fetch: (request, peer, ended) => service.fetch(request, peer, ended),
-    refuseUpgrade: (request, peer) => service.refuseUpgrade(request, peer),
-    accept: (transport) => join.accept(transport),
+    fetch: (request, peer, ended) =>
+      service.fetch(request, { ...peer, connection: connections.of(peer.address) }, ended),
+    refuseUpgrade(request, peer) {
+      const connection = connections.of(peer.address)
+      if (connection !== undefined) connection.software = request.headers.get('user-agent') ?? ''
+      return service.refuseUpgrade(request, peer)
+    },
+    accept(transport) {
+      const software = connections.upgraded(transport.remoteAddress)
+      return join.accept(transport, { protocol: 'websocket', software })
+    },
     report,
   })
   return {
     name: server.name,
     matches: (firstByte) => server.matches(firstByte),
-    accept: (socket, firstBytes) => server.accept(socket, firstBytes),
+    accept(socket, firstBytes) {
+      connections.opened(socket)
+      server.accept(socket, firstBytes)
+    },
     async close() {
+      watch.stop()
       await Promise.all([server.close(), client.close()])
     },
   }

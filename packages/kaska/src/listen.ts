@@ -4,6 +4,7 @@
  */
 import { type Engine, InvalidArgumentError } from '@kaska/protocol'
 import type { BrokerParts } from './broker.ts'
+import { createFigureSource } from './figure-source.ts'
 import { isHttp } from './host/http-byte.ts'
 import { listen, overSockets } from './host/listener.ts'
 import { type Loaded, onDemand } from './host/on-demand.ts'
@@ -67,7 +68,14 @@ export async function openListener(
   const report = limitReport(parts.report, clock)
   const { software, clusterId } = parts
   const identity = { software, clusterId }
-  const native = createNativeProtocol({ engine, clock, budget, identity, report })
+  const native = createNativeProtocol({
+    engine,
+    clock,
+    budget,
+    identity,
+    figures: parts.counted,
+    report,
+  })
   const kafka = createKafkaProtocol({
     store: engine,
     offsets,
@@ -78,6 +86,7 @@ export async function openListener(
     config,
     identity: { clusterId, nodeId: directory.nodeId, leaderEpoch: directory.shared.leaderEpoch },
     advertise: options.advertise,
+    figures: parts.counted,
     report,
   })
   const httpOptions = checkHttp(host, options.http)
@@ -134,7 +143,8 @@ function httpOnDemand(
       budget,
       identity: { software, clusterId },
       options,
-      accept: (transport) => native.accept(transport),
+      figures: (process) => createFigureSource(parts, process),
+      accept: (transport, origin) => native.accept(transport, origin),
       metrics: () => parts.metrics(),
       isReady: () => parts.isReady(),
       report,

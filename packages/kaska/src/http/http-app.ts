@@ -5,7 +5,9 @@
  */
 import { Hono } from 'hono/tiny'
 import { type AccessPolicy, forgetCookie, refuse, tokenCookie } from './access.ts'
+import { connectionPaths } from './connections.ts'
 import { consolePaths } from './console.ts'
+import { countRequests } from './count-requests.ts'
 import { groupResetPaths } from './group-reset.ts'
 import { groupPaths } from './groups.ts'
 import {
@@ -18,6 +20,7 @@ import {
 import { messagePaths } from './messages.ts'
 import { type Problem, ProblemError, problemOf, problemResponse } from './problem.ts'
 import { sessionPaths } from './session.ts'
+import { statsPaths } from './stats.ts'
 import { tailPaths } from './tail.ts'
 import { topicChangePaths } from './topic-changes.ts'
 import { topicPaths } from './topics.ts'
@@ -53,6 +56,7 @@ const usualHeaders: Readonly<Record<string, string>> = {
 export function createHttpService(parts: HttpParts): HttpService {
   const { access } = parts
   const app: HttpApp = new Hono<HttpEnvironment>({ strict: false })
+  countRequests(app, parts)
   app.use(async (context, next) => {
     const refusal = refusalOf(context.req.raw, context.env.peer, access)
     if (refusal !== undefined) return withSafeHeaders(refusal)
@@ -79,6 +83,8 @@ export function createHttpService(parts: HttpParts): HttpService {
   tailPaths(app, parts)
   groupPaths(app, parts)
   groupResetPaths(app, parts)
+  statsPaths(app, parts)
+  connectionPaths(app, parts)
   consolePaths(app, parts.files)
   const routes = app.routes.filter(({ method }) => method !== 'ALL')
   app.notFound((context) => {

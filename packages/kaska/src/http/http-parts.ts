@@ -2,10 +2,12 @@
 import type { Client } from '@kaska/client'
 import type { Clock, Codecs, Engine, RequestContext } from '@kaska/protocol'
 import type { Hono } from 'hono/tiny'
+import type { Connection } from '../figures/connection-log.ts'
 import type { ByteBudget } from '../transport/byte-budget.ts'
 import type { AccessPolicy } from './access.ts'
 import type { BrokerParts } from './broker-parts.ts'
 import type { ConsoleFiles } from './console.ts'
+import type { FigureSource } from './figure-source.ts'
 
 export interface HttpParts {
   readonly engine: Engine
@@ -13,6 +15,7 @@ export interface HttpParts {
   readonly client: Client
   /** What a broker with logs of its own can do beyond its engine; without it that is answered with 501. */
   readonly broker?: BrokerParts | undefined
+  readonly figures: FigureSource
   readonly clock: Clock
   /** A client of its own, for who follows topics; to be closed. */
   connect(): Promise<Client>
@@ -31,6 +34,8 @@ export interface HttpParts {
 export interface HttpPeer {
   readonly address: string
   readonly isTls: boolean
+  /** Where its requests are counted. */
+  readonly connection?: Connection | undefined
 }
 
 /** What a handler finds beside its request. */

@@ -10,15 +10,24 @@ import { topicSetting } from '../config/topic-settings.ts'
 import { jsonBody, membersOf } from './body.ts'
 import { contextOf, type HttpApp, type HttpParts } from './http-parts.ts'
 import { integerQuery, topicParameter } from './parameters.ts'
+import { Slices } from './slices.ts'
+import { topicDetails } from './topic-details.ts'
 
 /** Partitions whose bounds are asked for at a time. */
 const boundsAtOnce = 64
 
-export function topicPaths(app: HttpApp, { engine, budget }: HttpParts): void {
+export function topicPaths(app: HttpApp, parts: HttpParts): void {
+  const { engine, budget, clock } = parts
+
   app.get('/api/v1/topics', async (context) => {
     const bounds = { min: 0, max: Number.MAX_SAFE_INTEGER }
     const cursor = integerQuery(context.req, 'cursor', bounds, 0)
-    const { topics, next } = await engine.listTopics(cursor, contextOf(context))
+    const asking = contextOf(context)
+    const { topics: listed, next } = await engine.listTopics(cursor, asking)
+    const isDetailed = integerQuery(context.req, 'details', { min: 0, max: 1 }, 0) === 1
+    const topics = isDetailed
+      ? await topicDetails(listed, parts, asking, new Slices(clock))
+      : listed
     return context.json(next === undefined ? { topics } : { topics, next })
   })
 

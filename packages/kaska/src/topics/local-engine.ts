@@ -164,14 +164,14 @@ export class LocalEngine implements Engine {
     return this.#partitionSeams.totals
   }
 
-  /** What a topic holds, and what went through it. Rejects with UnknownTopicError, DiskError. */
+  /** What a topic holds, and what went through it. Rejects with UnknownTopicError. */
   async topicFigures(id: TopicId): Promise<TopicFigures> {
     const topic = this.#topics.byId(id)
     if (topic === undefined) throw new UnknownTopicError(`there is no topic with the id '${id}'`)
     return await this.#sizes.of(topic)
   }
 
-  /** Bytes of messages on the disk, of all topics: see topic-sizes.ts. Rejects with DiskError. */
+  /** Bytes of messages on the disk, of all topics: see topic-sizes.ts. */
   storedBytes(): Promise<number> {
     return this.#sizes.storedBytes()
   }

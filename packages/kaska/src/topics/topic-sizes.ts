@@ -10,6 +10,7 @@
  * The first look at 100,000 partitions takes some seconds, a few at a time, with turns for others.
  */
 import { type Clock, KaskaError } from '@kaska/protocol'
+import { DiskError } from '../log/disk.ts'
 import { emptyExtent, type LogExtent } from '../log/log-extent.ts'
 import type { Partition } from './partition.ts'
 import type { Topic } from './topic.ts'
@@ -57,7 +58,7 @@ export class TopicSizes {
     this.#options = options
   }
 
-  /** Of one topic. Rejects with DiskError. */
+  /** Of one topic. What the disk refuses counts as nothing. */
   async of(topic: Topic): Promise<TopicFigures> {
     const traffic = createTraffic()
     const unused = await this.#unused(topic)
@@ -112,14 +113,19 @@ export class TopicSizes {
     topic: Topic,
     partitions: number,
   ): Promise<Pick<UnusedSize, 'messages' | 'bytes'> | undefined> {
-    const { extentOf, partitionOf } = this.#options
+    const { partitionOf } = this.#options
+    const look = (of: Topic, number: number) =>
+      this.#options.extentOf(of, number).catch((error) => {
+        if (error instanceof DiskError) return emptyExtent
+        throw error
+      })
     let messages = 0
     let bytes = 0
     let isWhole = true
     const unused = numbersWithout(topic, partitions)
     for (let numbers = take(unused); numbers.length > 0; numbers = take(unused)) {
       await this.#giveWay()
-      const extents = await Promise.all(numbers.map((number) => extentOf(topic, number)))
+      const extents = await Promise.all(numbers.map((number) => look(topic, number)))
       for (const [index, extent] of extents.entries()) {
         if (extent === undefined && topic.isOpen) {
           await extentIn(partitionOf(topic, numbers[index] as number))
@@ -145,7 +151,7 @@ async function extentIn(partition: Partition): Promise<LogExtent> {
   try {
     return await partition.extent()
   } catch (error) {
-    if (error instanceof KaskaError) return emptyExtent
+    if (error instanceof KaskaError || error instanceof DiskError) return emptyExtent
     throw error
   }
 }

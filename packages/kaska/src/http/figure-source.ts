@@ -1,0 +1,52 @@
+/** What /stats, /metrics and /connections show, beside what every engine says. */
+import type { TopicId, TopicInfo } from '@kaska/protocol'
+import type { BrokerFigures } from '../figures/broker-figures.ts'
+
+/** Since the start. Bytes are those of whole batches. */
+export interface Traffic {
+  readonly messagesIn: number
+  readonly bytesIn: number
+  readonly messagesOut: number
+  readonly bytesOut: number
+}
+
+export interface TopicFigures extends Traffic {
+  /** Offsets between the start and the end of the partitions, together. */
+  readonly messages: number
+  /** Of batches on the disk. */
+  readonly bytes: number
+}
+
+/** Of the process that the broker runs in. */
+export interface ProcessFigures {
+  readonly rssBytes: number
+  readonly heapBytes: number
+  /** Processor time since its start. */
+  readonly cpuSeconds: number
+  /** How late timers were of late: what held the event loop. */
+  readonly eventLoop: { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number }
+}
+
+export interface DiskFigures {
+  /** Of messages. */
+  readonly usedBytes: number
+  readonly freeBytes: number
+}
+
+export interface FigureSource {
+  readonly counted: BrokerFigures
+  readonly uptimeMs: number
+  readonly dataDirectory: string | null
+  readonly sync: 'always' | 'os'
+  readonly traffic: Traffic
+  readonly topicCount: number
+  readonly openPartitions: number
+  readonly budget: { readonly used: number; readonly total: number }
+  process(): ProcessFigures
+  /** Null in memory. */
+  disk(): Promise<DiskFigures | null>
+  /** All topics in the order of their creation. Valid while they come and go. */
+  topics(): Iterable<TopicInfo>
+  /** Of one topic; logs that are not open stay so as far as may be. Rejects with UnknownTopicError. */
+  topicFigures(topic: TopicId): Promise<TopicFigures>
+}

@@ -1,0 +1,33 @@
+/** GET /api/v1/stats: the broker at a glance. Whoever wants rates takes the difference of two answers. */
+import type { HttpApp, HttpParts } from './http-parts.ts'
+
+export function statsPaths(app: HttpApp, { figures, identity, clock }: HttpParts): void {
+  app.get('/api/v1/stats', async (context) => {
+    const { counted, budget } = figures
+    const disk = await figures.disk()
+    const { rssBytes, heapBytes, eventLoop } = figures.process()
+    const now = clock.monotonic()
+    return context.json({
+      time: clock.now(),
+      uptimeMs: Math.round(figures.uptimeMs),
+      ...identity,
+      dataDirectory: figures.dataDirectory,
+      sync: figures.sync,
+      topics: figures.topicCount,
+      partitionsOpen: figures.openPartitions,
+      connections: counted.connections.count,
+      totals: { ...figures.traffic, ...counted.requests.totals() },
+      latency: Array.from(counted.requests, ({ protocol, operation, latency }) => {
+        return { protocol, operation, ...latency.recent(now) }
+      }).filter(({ count }) => count > 0),
+      memory: {
+        rssBytes,
+        heapBytes,
+        budgetUsedBytes: budget.used,
+        budgetTotalBytes: budget.total,
+      },
+      disk,
+      eventLoop,
+    })
+  })
+}

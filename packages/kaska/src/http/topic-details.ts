@@ -1,0 +1,83 @@
+/** GET /api/v1/topics?details=1: what a list of topics shows of each. */
+import type { Engine, RequestContext, TopicInfo } from '@kaska/protocol'
+import { topicNameOf, UnknownTopicError } from '@kaska/protocol'
+import type { BrokerParts } from './broker-parts.ts'
+import type { FigureSource } from './figure-source.ts'
+import { assignmentOf } from './group-lag.ts'
+import type { Slices } from './slices.ts'
+
+export interface DetailSources {
+  readonly engine: Engine
+  readonly figures: FigureSource
+  readonly broker?: BrokerParts | undefined
+}
+
+/** Topics that are gone meanwhile are left out. */
+export async function topicDetails(
+  topics: readonly TopicInfo[],
+  { engine, figures, broker }: DetailSources,
+  asking: RequestContext,
+  slices: Slices,
+): Promise<object[]> {
+  const readers = await readersOf(broker, slices)
+  const details: object[] = []
+  for (const topic of topics) {
+    await slices.round()
+    asking.signal?.throwIfAborted()
+    try {
+      const { config } = await engine.describeTopic(topicNameOf(topic.name), asking)
+      const { messages, bytes, messagesIn, bytesIn, messagesOut } = await figures.topicFigures(
+        topic.id,
+      )
+      const settingOf = (name: string): string | undefined =>
+        config.find((entry) => entry.name === name)?.value
+      const isDeleting = settingOf('cleanup.policy')?.split(',').includes('delete') ?? false
+      const limitOf = (name: string): number | null => {
+        const value = Number(settingOf(name) ?? -1)
+        return isDeleting && value >= 0 ? value : null
+      }
+      details.push({
+        ...topic,
+        messages,
+        bytes,
+        messagesIn,
+        bytesIn,
+        messagesOut,
+        retentionMs: limitOf('retention.ms'),
+        retentionBytes: limitOf('retention.bytes'),
+        groups: [...(readers.get(topic.id) ?? [])],
+      })
+    } catch (error) {
+      if (!(error instanceof UnknownTopicError)) throw error
+    }
+  }
+  return details
+}
+
+/** The groups that have committed in a topic, or have members that read it, by the topics' ids. */
+async function readersOf(
+  broker: BrokerParts | undefined,
+  slices: Slices,
+): Promise<Map<string, Set<string>>> {
+  const readers = new Map<string, Set<string>>()
+  if (broker === undefined) return readers
+  const add = (topic: string, group: string) => {
+    const groups = readers.get(topic)
+    if (groups === undefined) readers.set(topic, new Set([group]))
+    else groups.add(group)
+  }
+  for (const { name, protocolType } of broker.groups.list()) {
+    await slices.round()
+    for (const { topic } of broker.offsets.allDurable(name)) {
+      await slices.round()
+      add(topic, name)
+    }
+    for (const member of broker.groups.describe(name)?.members ?? []) {
+      for (const { topic } of assignmentOf(member, protocolType)) {
+        const info = broker.topics.topicNamed(topic)
+        if (info !== undefined) add(info.id, name)
+      }
+    }
+  }
+  return readers
+}

@@ -1,0 +1,169 @@
+/** What the broker says of itself over HTTP: /stats, the details of topics, and who is connected. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { connect as connectSocket } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { connect } from '@kaska/client'
+import { type Broker, type BrokerOptions, createBroker } from '../src/broker.ts'
+import { KafkaTestClient } from './kafka-client.ts'
+
+// What is answered is looked at as it comes.
+// biome-ignore lint/suspicious/noExplicitAny: see above.
+type Json = any
+
+interface Started {
+  readonly broker: Broker
+  readonly port: number
+  get(path: string): Promise<Json>
+}
+
+async function start(context: TestContext, options: BrokerOptions = { memory: true }) {
+  const broker = await createBroker({ topics: [{ name: 'orders', partitions: 2 }], ...options })
+  context.after(() => broker.close())
+  const { port } = await broker.listen({ port: 0 })
+  const get = async (at: string): Promise<Json> => {
+    const response = await fetch(`http://127.0.0.1:${port}/api/v1${at}`)
+    assert.equal(response.status, 200)
+    return await response.json()
+  }
+  return { broker, port, get } satisfies Started
+}
+
+function kafkaClient(context: TestContext, port: number): KafkaTestClient {
+  const socket = connectSocket(port, '127.0.0.1')
+  context.after(() => socket.destroy())
+  const client = new KafkaTestClient((chunks) => {
+    for (const chunk of chunks) socket.write(chunk)
+  })
+  socket.on('data', (chunk) => client.received(chunk))
+  socket.on('close', () => client.ended())
+  return client
+}
+
+test('/stats: the broker at a glance', async (context) => {
+  const { get } = await start(context)
+  const stats = await get('/stats')
+  assert.equal(stats.topics, 1)
+  assert.equal(stats.dataDirectory, null)
+  assert.equal(stats.disk, null)
+  assert.equal(stats.sync, 'always')
+  assert.match(stats.software, /^kaska \d/)
+  assert.equal(stats.clusterId.length, 22)
+  assert.deepEqual(stats.connections, { native: 0, kafka: 0, http: 1, websocket: 0 })
+  assert(stats.memory.rssBytes > 1e6 && stats.memory.budgetTotalBytes > 1e6)
+  assert(stats.uptimeMs >= 0 && Math.abs(stats.time - Date.now()) < 60_000)
+  assert.deepEqual(Object.keys(stats.eventLoop), ['p50Ms', 'p99Ms', 'maxMs'])
+})
+
+test('/stats counts messages and requests of both protocols', async (context) => {
+  const { get, port } = await start(context)
+  const client = await connect(`kaska://127.0.0.1:${port}`, { clientId: 'shop' })
+  context.after(() => client.close())
+  for (let index = 0; index < 10; index++) await client.send('orders', { value: `${index}` })
+  const before = await get('/stats')
+  assert.equal(before.totals.messagesIn, 10)
+  assert(before.totals.bytesIn > 10 * 61)
+  assert.equal(before.totals.messagesOut, 0)
+  const send = before.latency.find((each: Json) => each.operation === 'send')
+  assert.deepEqual([send.protocol, send.count], ['native', 10])
+  assert(send.p50Ms > 0 && send.p50Ms <= send.p99Ms && send.p99Ms <= send.maxMs)
+
+  const kafka = kafkaClient(context, port)
+  await kafka.ask(18, 3, { clientSoftwareName: 'test-client', clientSoftwareVersion: '1.2' })
+  const { brokers } = await kafka.ask(3, 9, { topics: [{ name: 'orders' }] })
+  assert.equal(brokers.length, 1)
+  const fetched = await kafka.ask(1, 12, {
+    maxWaitMs: 0,
+    minBytes: 1,
+    maxBytes: 1e6,
+    topics: [{ topic: 'orders', partitions: [{ partition: 0, partitionMaxBytes: 1e6 }] }],
+  })
+  assert.equal(fetched.errorCode, 0)
+  const after = await get('/stats')
+  const page = await get('/topics?details=1')
+  const [orders] = page.topics
+  assert.equal(orders.messages, 10)
+  assert.equal(orders.messagesIn, 10)
+  assert.equal(orders.messagesOut, after.totals.messagesOut)
+  assert(after.totals.messagesOut > 0)
+  assert(after.totals.requests >= before.totals.requests + 3)
+  assert(
+    after.latency.some((each: Json) => each.protocol === 'kafka' && each.operation === 'Fetch'),
+  )
+  assert.deepEqual(after.connections, { native: 1, kafka: 1, http: 1, websocket: 0 })
+})
+
+test('/connections: who is connected, with what, and what went wrong', async (context) => {
+  const { get, port } = await start(context)
+  const client = await connect(`kaska://127.0.0.1:${port}`, { clientId: 'shop' })
+  context.after(() => client.close())
+  await client.send('orders', { value: 'x' })
+  await assert.rejects(client.describeTopic('missing'))
+  const kafka = kafkaClient(context, port)
+  await kafka.ask(18, 3, { clientSoftwareName: 'test-client', clientSoftwareVersion: '1.2' })
+  await kafka.ask(1, 12, {
+    maxWaitMs: 0,
+    minBytes: 1,
+    maxBytes: 1e6,
+    topics: [{ topic: 'none', partitions: [{ partition: 0, partitionMaxBytes: 1e6 }] }],
+  })
+  const webSocket = new WebSocket(`ws://127.0.0.1:${port}/ws`, 'kaska')
+  context.after(() => webSocket.close())
+  await new Promise((resolve) => webSocket.addEventListener('open', resolve))
+
+  const { connections } = await get('/connections')
+  const of = (protocol: string) => connections.find((each: Json) => each.protocol === protocol)
+  const native = of('native')
+  assert.equal(native.clientId, 'shop')
+  assert.equal(native.isTls, false)
+  assert.match(native.address, /^127\.0\.0\.1:\d+$/)
+  assert(native.bytesIn > 0 && native.bytesOut > 0)
+  assert(native.lastRequestAt >= native.connectedAt - 1)
+  const describe = native.requests.find((each: Json) => each.operation === 'describeTopic')
+  assert.deepEqual(describe, { operation: 'describeTopic', count: 1, failures: 1 })
+  assert.match(native.lastError.text, /^describeTopic: there is no topic 'missing'/)
+  const other = of('kafka')
+  assert.equal(other.clientId, 'test')
+  assert.equal(other.software, 'test-client 1.2')
+  assert.equal(other.lastError.text, 'Fetch: UNKNOWN_TOPIC_OR_PARTITION')
+  assert(of('http').bytesIn > 0)
+  assert.equal(of('websocket').software, 'node')
+})
+
+test('a connection that this side ends is noted', async (context) => {
+  const { get, port } = await start(context)
+  const socket = connectSocket(port, '127.0.0.1')
+  socket.write('KSK\u0001\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff')
+  socket.resume()
+  await new Promise((resolve) => socket.on('close', resolve))
+  const { connections, refused } = await get('/connections')
+  assert.equal(connections.length, 1)
+  assert.equal(refused.length, 1)
+  assert.equal(refused[0].protocol, 'native')
+})
+
+test('sizes of topics need no open logs', async (context) => {
+  const data = mkdtempSync(path.join(tmpdir(), 'kaska-stats-'))
+  context.after(() => rmSync(data, { recursive: true }))
+  const first = await createBroker({ data, topics: [{ name: 'orders', partitions: 3 }] })
+  const client = await connect(first)
+  for (let index = 0; index < 20; index++) {
+    await client.send('orders', { value: `${index}`, partition: index % 2 })
+  }
+  await client.close()
+  await first.close()
+
+  const { broker, get } = await start(context, { data, topics: [] })
+  const { topics } = await get('/topics?details=1')
+  const [orders] = topics
+  assert.equal(orders.messages, 20)
+  assert(orders.bytes > 20 * 61)
+  assert.equal(orders.messagesIn, 0)
+  const stats = await get('/stats')
+  assert.equal(stats.disk.usedBytes, orders.bytes)
+  assert(stats.disk.freeBytes > 0)
+  assert.equal(broker.openPartitions, 0)
+  assert.equal(stats.dataDirectory, data)
+})
