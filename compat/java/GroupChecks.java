@@ -212,7 +212,7 @@ final class GroupChecks {
                 clients, group.name, group.topic, group.ledger, "group.instance.id", "member-" + n);
         group.members.set(n, next);
         Checks.await("the same partitions", 10, () -> next.owned.equals(owned));
-        Checks.await("the same generation", 10, () -> next.generation == generation);
+        Checks.equal(generation, next.generation, "generation");
         for (int other = n + 1; other < 3; other++) {
           Checks.equal(
               assignments.get(other), group.members.get(other).assignments.get(), "assignments");

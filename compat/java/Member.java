@@ -35,7 +35,7 @@ final class Member implements AutoCloseable, ConsumerRebalanceListener {
   /** Polls no more while it is set. */
   volatile boolean isStalled;
 
-  /** The generation that it was in at its last poll. */
+  /** The generation in which it was given its partitions. */
   volatile int generation;
 
   private final KafkaConsumer<String, String> consumer;
@@ -67,7 +67,6 @@ final class Member implements AutoCloseable, ConsumerRebalanceListener {
           uncommitted.put(partition, new OffsetAndMetadata(record.offset() + 1));
         }
         commit();
-        generation = consumer.groupMetadata().generationId();
       }
     } catch (Throwable thrown) {
       failure = thrown;
@@ -88,6 +87,7 @@ final class Member implements AutoCloseable, ConsumerRebalanceListener {
 
   @Override
   public void onPartitionsAssigned(Collection<TopicPartition> partitions) {
+    generation = consumer.groupMetadata().generationId();
     owned.addAll(partitions);
     assignments.incrementAndGet();
   }
