@@ -1,0 +1,238 @@
+/** Node's HTTP server under clients that are slow, stuck, many or hostile: each limit, given small. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import type { Transport } from '@kaska/protocol'
+import { opcodes, openWebSocket } from '../../test/raw-web-socket.ts'
+import { createHttpServer, type HttpLimits, type HttpServerOptions } from './http-server.ts'
+
+async function serve(
+  context: TestContext,
+  limits: Partial<HttpLimits>,
+  options: Partial<HttpServerOptions> = {},
+) {
+  const received: Uint8Array[] = []
+  const reported: string[] = []
+  const http = createHttpServer({
+    fetch: () => new Response('hello'),
+    refuseUpgrade: () => undefined,
+    accept: (transport: Transport) => ({
+      received: (chunk) => {
+        received.push(chunk)
+        if (chunk[0] === 0xee) transport.write([new Uint8Array(chunk.length)])
+      },
+      closed: () => {},
+    }),
+    limits,
+    report: (line) => reported.push(line),
+    ...options,
+  })
+  const server = createServer((socket) =>
+    socket.once('data', (chunk) => http.accept(socket, chunk as Buffer)),
+  )
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  context.after(async () => {
+    server.close()
+    await http.close()
+  })
+  const { port } = server.address() as { port: number }
+  const dial = (text = ''): Socket & { text: Promise<string> } => {
+    const socket = connect(port, '127.0.0.1')
+    context.after(() => void socket.destroy())
+    let answer = ''
+    socket.setEncoding('latin1')
+    socket.on('data', (chunk) => {
+      answer += chunk
+    })
+    socket.on('error', () => {})
+    if (text !== '') socket.write(text)
+    return Object.assign(socket, {
+      text: new Promise<string>((resolve) => socket.on('close', () => resolve(answer))),
+    })
+  }
+  return { port, dial, received, reported }
+}
+
+const get = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
+
+test('half a request line, half a head and half a body are ended by a time-out', async (context) => {
+  const { dial } = await serve(
+    context,
+    { headMs: 50, requestMs: 150 },
+    { fetch: async (request) => new Response(await request.text()) },
+  )
+  assert.match(await dial('GET /').text, /^HTTP\/1\.1 408 /)
+  assert.match(await dial('GET / HTTP/1.1\r\nHost: x\r\nX-').text, /^HTTP\/1\.1 408 /)
+  const head = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n'
+  assert.equal(await dial(`${head}half`).text, '', 'an answer was under way')
+})
+
+test('a connection without a request is closed after a while', async (context) => {
+  const { dial } = await serve(context, { idleMs: 50 })
+  assert.match(await dial(get).text, /^HTTP\/1\.1 200 /)
+})
+
+test('of too many connections those without a request are closed first', async (context) => {
+  const waits: ((response: Response) => void)[] = []
+  const { dial, reported } = await serve(
+    context,
+    { connectionsMax: 2 },
+    {
+      fetch: ({ url }) =>
+        url.endsWith('/waits')
+          ? new Promise((resolve) => waits.push(resolve))
+          : new Response('hello'),
+    },
+  )
+  const waiting = dial(get.replace('/', '/waits'))
+  const idle = dial(get)
+  await once(idle, 'data')
+  const third = dial(get)
+  await Promise.all([idle.text, once(third, 'data')])
+  assert.deepEqual(reported, [])
+  const other = dial(get.replace('/', '/waits'))
+  await third.text
+  assert.equal(await dial(get).text, '')
+  assert.match(reported[0] ?? '', /there are 2 connections/)
+  const answered = Promise.all([waiting, other].map((socket) => once(socket, 'data')))
+  for (const answer of waits) answer(new Response('at last'))
+  for (const data of await answered) assert.match(String(data), /^HTTP\/1\.1 200 /)
+})
+
+test('an answer that nobody reads ends its connection', async (context) => {
+  const ended: string[] = []
+  const { dial } = await serve(
+    context,
+    { stuckMs: 100 },
+    {
+      fetch: (_request, _peer, whenEnded) => {
+        whenEnded(() => ended.push('ended'))
+        return new Response(new Uint8Array(64 * 1024 * 1024))
+      },
+    },
+  )
+  const socket = dial(get)
+  socket.pause()
+  await new Promise<void>((resolve) => {
+    const look = () => (ended.length > 0 ? resolve() : setTimeout(look, 20))
+    look()
+  })
+})
+
+test('too long a head is refused', async (context) => {
+  const { dial } = await serve(context, { headBytesMax: 2000 })
+  const long = 'a'.repeat(3000)
+  assert.match(await dial(`GET /${long} HTTP/1.1\r\n`).text, /^HTTP\/1\.1 431 /)
+  assert.match(await dial(`GET / HTTP/1.1\r\nX: ${long}\r\n`).text, /^HTTP\/1\.1 431 /)
+  assert.match(await dial('NONSENSE\r\n\r\n').text, /^HTTP\/1\.1 400 /)
+})
+
+test('requests on one connection wait for each other', async (context) => {
+  let running = 0
+  let runningMax = 0
+  const { dial } = await serve(
+    context,
+    {},
+    {
+      fetch: async (request) => {
+        runningMax = Math.max(runningMax, ++running)
+        await new Promise((resolve) => setImmediate(resolve))
+        running--
+        return new Response(new URL(request.url).pathname)
+      },
+    },
+  )
+  const paths = Array.from({ length: 50 }, (_, n) => `/n${n};`)
+  const socket = dial(paths.map((path) => get.replace('/', path)).join(''))
+  let text = ''
+  while (!text.includes('/n49;')) text += await once(socket, 'data')
+  assert.deepEqual(text.match(/\/n\d+;/g), paths)
+  assert.equal(runningMax, 1)
+})
+
+test('an upgrade that is refused leaves nothing behind, and its reset concerns nobody', async (context) => {
+  const { dial } = await serve(
+    context,
+    {},
+    { refuseUpgrade: () => new Response('no', { status: 403, headers: { 'x-why': 'because' } }) },
+  )
+  const upgrade = get.replace('\r\n\r\n', '\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+  const reset = dial(upgrade)
+  await once(reset, 'connect')
+  setImmediate(() => reset.resetAndDestroy())
+  await reset.text
+  const refused = dial(upgrade)
+  assert.match(await refused.text, /^HTTP\/1\.1 403 .*x-why: because\r\n.*\r\n\r\nno$/s)
+})
+
+test('another upgrade than that to WebSocket is passed over', async (context) => {
+  const { dial } = await serve(context, { idleMs: 50 })
+  const upgrade = get.replace('\r\n\r\n', '\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n')
+  assert.match(await dial(upgrade).text, /^HTTP\/1\.1 200 .*hello/s)
+})
+
+test('WebSocket: what is not of the protocol ends the connection', async (context) => {
+  const { port, received } = await serve(context, { messageBytesMax: 1000 })
+  const text = await openWebSocket(port)
+  text.send(opcodes.text, Buffer.from('hello'))
+  text.send(opcodes.binary, Buffer.from('after that'))
+  text.send(opcodes.close, Buffer.alloc(0))
+  assert.equal(await text.closed, 1003)
+  assert.deepEqual(received, [])
+
+  const large = await openWebSocket(port)
+  large.send(opcodes.binary, new Uint8Array(1001))
+  large.send(opcodes.close, Buffer.alloc(0))
+  assert.equal(await large.closed, 1009)
+
+  const parts = await openWebSocket(port)
+  for (let n = 0; n < 3; n++) {
+    const opcode = n === 0 ? opcodes.binary : opcodes.continuation
+    parts.send(opcode, new Uint8Array(400), { isLast: false })
+  }
+  parts.send(opcodes.close, Buffer.alloc(0))
+  assert.equal(await parts.closed, 1009, 'the parts count together')
+
+  const crumbs = await openWebSocket(port)
+  crumbs.send(opcodes.binary, Buffer.alloc(0), { isLast: false })
+  for (let n = 0; n < 20_000; n++) {
+    crumbs.send(opcodes.continuation, Buffer.alloc(0), { isLast: false })
+  }
+  crumbs.send(opcodes.close, Buffer.alloc(0))
+  assert.equal(await crumbs.closed, 1008, 'so do empty ones')
+  assert.deepEqual(received, [])
+})
+
+test('WebSocket: the parts of a message arrive as one stream', async (context) => {
+  const { port, received } = await serve(context, {})
+  const socket = await openWebSocket(port)
+  socket.send(opcodes.binary, Buffer.from('ab'), { isLast: false })
+  socket.send(opcodes.continuation, Buffer.from('c'), { isLast: false })
+  socket.send(opcodes.ping, Buffer.from('?'))
+  socket.send(opcodes.continuation, Buffer.from('d'))
+  socket.send(opcodes.close, Buffer.alloc(0))
+  await socket.closed
+  assert.equal(Buffer.concat(received).toString(), 'abcd')
+})
+
+test('WebSocket: who asks whether we live and never reads is cut', async (context) => {
+  const { port } = await serve(context, {})
+  const socket = await openWebSocket(port)
+  socket.socket.pause()
+  const closed = new Promise((resolve) => socket.socket.on('close', resolve))
+  const ping = Buffer.alloc(125)
+  const flood = () => {
+    for (let n = 0; n < 1000; n++) {
+      if (socket.socket.destroyed) return
+      if (!socket.send(opcodes.ping, ping)) {
+        socket.socket.once('drain', flood)
+        return
+      }
+    }
+    setImmediate(flood)
+  }
+  flood()
+  await closed
+})
