@@ -37,7 +37,7 @@ const layers: Readonly<Record<string, PackageLayers>> = {
   protocol: { packages: [], dependencies: {}, node: [], pure: [] },
   client: {
     packages: ['@kaska/protocol'],
-    dependencies: {},
+    dependencies: { '@platformatic/kafka': ['host'] },
     node: ['host'],
     pure: [],
   },
