@@ -187,3 +187,11 @@ export async function fitsScreen(page: Page): Promise<void> {
   }))
   assert(content <= screen, `the page is ${content} px wide, the screen ${screen} px`)
 }
+
+/** The text of the cells of a table's rows, without what holds the place of rows out of sight. */
+export async function cells(page: Page, table: string): Promise<string[][]> {
+  const rows = page.getByRole('table', { name: table }).locator('tbody tr:not(.spacer)')
+  return await rows.evaluateAll((all) =>
+    all.map((row) => Array.from(row.querySelectorAll('td'), (cell) => cell.textContent.trim())),
+  )
+}

@@ -29,6 +29,8 @@ export interface Sent {
 
 export class KafkaTestClient {
   readonly #write: (chunks: Chunks) => void
+  /** What it calls itself. */
+  readonly clientId: string
   /** All that was received, as the views that came. */
   readonly views: Uint8Array[] = []
   /** How many times something was received. */
@@ -38,8 +40,9 @@ export class KafkaTestClient {
   #wakeUp: (() => void) | undefined
   isClosed = false
 
-  constructor(write: (chunks: Chunks) => void) {
+  constructor(write: (chunks: Chunks) => void, clientId = 'test') {
     this.#write = write
+    this.clientId = clientId
   }
 
   received(chunk: Uint8Array): void {
@@ -63,7 +66,7 @@ export class KafkaTestClient {
       apiKey: key,
       apiVersion: version,
       correlationId: sent.correlationId,
-      clientId: 'test',
+      clientId: this.clientId,
     })
     api.request.write(writer, input, version)
     const length = new Uint8Array(4)
