@@ -1,5 +1,5 @@
 /** Joins what /stats and /metrics show out of the parts of a broker. */
-import type { Clock, TopicId, TopicInfo } from '@kaska/protocol'
+import type { Clock, OffsetBounds, TopicId, TopicInfo } from '@kaska/protocol'
 import type { BrokerFigures } from './figures/broker-figures.ts'
 import type {
   DiskFigures,
@@ -54,6 +54,8 @@ export function createFigureSource(
       return { usedBytes, freeBytes }
     },
     topics: (): Iterable<TopicInfo> => engine.topics(),
+    bounds: (topic: TopicId, partition: number): Promise<OffsetBounds | undefined> =>
+      engine.extentOf(topic, partition),
     topicFigures: (topic: TopicId): Promise<TopicFigures> => engine.topicFigures(topic),
   }
 }

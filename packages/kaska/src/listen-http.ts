@@ -10,7 +10,6 @@ import { isSameText } from './host/same-text.ts'
 import type { BrokerParts } from './http/broker-parts.ts'
 import type { FigureSource, ProcessFigures } from './http/figure-source.ts'
 import { createHttpService } from './http/http-app.ts'
-import { type Metric, metricsText } from './http/metrics.ts'
 import { TokenGate } from './http/token-gate.ts'
 import type { ConnectionOrigin } from './native/session.ts'
 import type { ByteBudget } from './transport/byte-budget.ts'
@@ -35,7 +34,6 @@ export interface HttpJoin {
   figures(process: { read(): ProcessFigures }): FigureSource
   /** The native protocol, for WebSocket. */
   accept(transport: Transport, origin: ConnectionOrigin): Receiver
-  metrics(): Iterable<Metric>
   isReady(): boolean
   readonly report: (line: string) => void
 }
@@ -65,7 +63,6 @@ export async function openHttp(join: HttpJoin): Promise<Loaded> {
       isSame: isSameText,
       gate: new TokenGate(clock),
     },
-    metrics: () => metricsText(join.metrics()),
     isReady: () => join.isReady(),
     report,
   })

@@ -10,7 +10,6 @@ import { listen, overSockets } from './host/listener.ts'
 import { type Loaded, onDemand } from './host/on-demand.ts'
 import { isLoopback } from './host/socket-transport.ts'
 import type { TlsIdentity, TlsPort, TlsPortOptions } from './host/tls-port.ts'
-import type { Metric } from './http/metrics.ts'
 import { createKafkaProtocol } from './kafka/kafka-protocol.ts'
 import { limitReport } from './limited-report.ts'
 import type { HttpOptions } from './listen-http.ts'
@@ -90,11 +89,7 @@ export async function openListener(
     report,
   })
   const httpOptions = checkHttp(host, options.http)
-  const metrics = (): Metric[] => [
-    ...brokerMetrics(parts),
-    connectionMetric({ native: native.counters.connections, kafka: kafka.connections }),
-  ]
-  const http = httpOptions && httpOnDemand(httpOptions, native, { ...parts, metrics, report })
+  const http = httpOptions && httpOnDemand(httpOptions, native, { ...parts, report })
   const listener = await listen({
     host,
     port,
@@ -125,11 +120,7 @@ function checkHttp(host: string, http: HttpOptions | false | undefined): HttpOpt
   )
 }
 
-function httpOnDemand(
-  options: HttpOptions,
-  native: NativeProtocol,
-  parts: ListeningParts & { metrics(): Metric[] },
-): Loaded {
+function httpOnDemand(options: HttpOptions, native: NativeProtocol, parts: ListeningParts): Loaded {
   const { broker, engine, groups, offsets, clock, codecs, budget } = parts
   const { software, clusterId, report } = parts
   const load = async (): Promise<Loaded> => {
@@ -145,41 +136,11 @@ function httpOnDemand(
       options,
       figures: (process) => createFigureSource(parts, process),
       accept: (transport, origin) => native.accept(transport, origin),
-      metrics: () => parts.metrics(),
       isReady: () => parts.isReady(),
       report,
     })
   }
   return onDemand({ name: 'http', matches: isHttp, load, report })
-}
-
-function brokerMetrics({ engine, budget }: ListeningParts): Metric[] {
-  return [
-    {
-      name: 'kaska_open_partitions',
-      type: 'gauge',
-      help: 'Partitions whose logs are open.',
-      samples: [{ value: engine.openPartitions }],
-    },
-    {
-      name: 'kaska_memory_budget_bytes',
-      type: 'gauge',
-      help: 'The byte budget, and how much of it is in use.',
-      samples: [
-        { labels: { of: 'total' }, value: budget.total },
-        { labels: { of: 'used' }, value: budget.used },
-      ],
-    },
-  ]
-}
-
-function connectionMetric(counts: Readonly<Record<string, number>>): Metric {
-  return {
-    name: 'kaska_connections',
-    type: 'gauge',
-    help: 'Connections that are open, by protocol.',
-    samples: Object.entries(counts).map(([protocol, value]) => ({ labels: { protocol }, value })),
-  }
 }
 
 async function openTls(identity: TlsIdentity, options: TlsPortOptions): Promise<TlsPort> {

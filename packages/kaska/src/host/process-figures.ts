@@ -10,6 +10,8 @@ export interface ProcessFigures {
   readonly heapBytes: number
   /** Processor time since the start of the process. */
   readonly cpuSeconds: number
+  /** When it began, in wall time. */
+  readonly startedAt: number
   /** How much later than asked for a timer was called. */
   readonly eventLoop: { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number }
 }
@@ -47,6 +49,7 @@ export class ProcessWatch {
       rssBytes: rss,
       heapBytes: heapUsed,
       cpuSeconds: (user + system) / 1e6,
+      startedAt: Math.round(performance.timeOrigin),
       eventLoop: this.#eventLoop(),
     }
   }

@@ -1,5 +1,5 @@
 /** What /stats, /metrics and /connections show, beside what every engine says. */
-import type { TopicId, TopicInfo } from '@kaska/protocol'
+import type { OffsetBounds, TopicId, TopicInfo } from '@kaska/protocol'
 import type { BrokerFigures } from '../figures/broker-figures.ts'
 
 /** Since the start. Bytes are those of whole batches. */
@@ -23,6 +23,8 @@ export interface ProcessFigures {
   readonly heapBytes: number
   /** Processor time since its start. */
   readonly cpuSeconds: number
+  /** When it began, in wall time. */
+  readonly startedAt: number
   /** How late timers were of late: what held the event loop. */
   readonly eventLoop: { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number }
 }
@@ -47,6 +49,8 @@ export interface FigureSource {
   disk(): Promise<DiskFigures | null>
   /** All topics in the order of their creation. Valid while they come and go. */
   topics(): Iterable<TopicInfo>
+  /** Of a partition, whose log stays closed as far as may be; undefined where it cannot be read. */
+  bounds(topic: TopicId, partition: number): Promise<OffsetBounds | undefined>
   /** Of one topic; logs that are not open stay so as far as may be. Rejects with UnknownTopicError. */
   topicFigures(topic: TopicId): Promise<TopicFigures>
 }

@@ -18,6 +18,7 @@ import {
   type HttpPeer,
 } from './http-parts.ts'
 import { messagePaths } from './messages.ts'
+import { metricsPath } from './metrics.ts'
 import { type Problem, ProblemError, problemOf, problemResponse } from './problem.ts'
 import { sessionPaths } from './session.ts'
 import { statsPaths } from './stats.ts'
@@ -68,14 +69,10 @@ export function createHttpService(parts: HttpParts): HttpService {
   app.get('/readyz', (context) =>
     parts.isReady() ? context.text('ready\n') : context.text('not ready\n', 503),
   )
-  app.get('/metrics', (context) =>
-    context.body(parts.metrics(), 200, {
-      'content-type': 'text/plain; version=0.0.4; charset=utf-8',
-    }),
-  )
   app.get('/api/v1/broker', async (context) =>
     context.json({ ...parts.identity, topics: await parts.engine.topicCount(contextOf(context)) }),
   )
+  metricsPath(app, parts)
   sessionPaths(app, parts)
   topicPaths(app, parts)
   topicChangePaths(app, parts)

@@ -24,8 +24,6 @@ export interface HttpParts {
   readonly identity: { readonly software: string; readonly clusterId: string }
   readonly access: AccessPolicy
   readonly files: ConsoleFiles
-  /** What /metrics shows, in the format of Prometheus. */
-  metrics(): string
   /** Does the broker take requests? */
   isReady(): boolean
   readonly report: (line: string) => void

@@ -1,35 +1,104 @@
-/** Figures in the text format of Prometheus (version 0.0.4). */
+/**
+ * GET /metrics, for Prometheus. An answer is gathered in slices; those that ask while one is being made get
+ * the same.
+ */
+import { UnknownTopicError } from '@kaska/protocol'
+import { lagOf } from './group-lag.ts'
+import type { HttpApp, HttpParts } from './http-parts.ts'
+import {
+  type Gathered,
+  type GroupLag,
+  lagSeriesMax,
+  metricTable,
+  nameLengthMax,
+  topicSeriesMax,
+} from './metric-table.ts'
+import { headText, histogramText, sampleText } from './metrics-text.ts'
+import { Slices } from './slices.ts'
 
-export interface Metric {
-  /** `kaska_connections` */
-  readonly name: string
-  readonly type: 'counter' | 'gauge'
-  /** What it counts, for people; with its unit. */
-  readonly help: string
-  readonly samples: readonly Sample[]
+export function metricsPath(app: HttpApp, parts: HttpParts): void {
+  let making: Promise<string> | undefined
+  app.get('/metrics', async (context) => {
+    making ??= makeText(parts).finally(() => {
+      making = undefined
+    })
+    return context.body(await making, 200, {
+      'content-type': 'text/plain; version=0.0.4; charset=utf-8',
+    })
+  })
 }
 
-export interface Sample {
-  readonly labels?: Readonly<Record<string, string>>
-  readonly value: number
-}
-
-export function metricsText(metrics: Iterable<Metric>): string {
+async function makeText(parts: HttpParts): Promise<string> {
+  const slices = new Slices(parts.clock)
+  const gathered = await gather(parts, slices)
   let text = ''
-  for (const { name, type, help, samples } of metrics) {
-    text += `# HELP ${name} ${escapeText(help)}\n# TYPE ${name} ${type}\n`
-    for (const { labels = {}, value } of samples) text += `${name}${labelsText(labels)} ${value}\n`
+  for (const row of metricTable) {
+    text += headText(row)
+    if (row.type === 'histogram') {
+      for (const sample of row.samples(gathered)) text += histogramText(row.name, sample)
+    } else {
+      for (const sample of row.samples(gathered)) text += sampleText(row.name, sample)
+    }
+    await slices.round()
   }
   return text
 }
 
-function labelsText(labels: Readonly<Record<string, string>>): string {
-  const pairs = Object.entries(labels).map(
-    ([name, value]) => `${name}="${escapeText(value).replaceAll('"', '\\"')}"`,
-  )
-  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`
+async function gather(parts: HttpParts, slices: Slices): Promise<Gathered> {
+  const { figures, identity } = parts
+  return {
+    figures,
+    identity,
+    ...(await topicsOf(parts, slices)),
+    ...(await lagsOf(parts, slices)),
+    disk: (await figures.disk()) ?? undefined,
+    process: figures.process(),
+  }
 }
 
-function escapeText(text: string): string {
-  return text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')
+async function topicsOf(
+  { figures }: HttpParts,
+  slices: Slices,
+): Promise<Pick<Gathered, 'topics' | 'topicsLeftOut'>> {
+  const topics: Gathered['topics'][number][] = []
+  for (const topic of figures.topics()) {
+    if (topics.length === topicSeriesMax) break
+    if (topic.name.length > nameLengthMax) continue
+    await slices.round()
+    try {
+      topics.push({ topic, ...(await figures.topicFigures(topic.id)) })
+    } catch (error) {
+      // It was deleted meanwhile.
+      if (!(error instanceof UnknownTopicError)) throw error
+    }
+  }
+  return { topics, topicsLeftOut: Math.max(0, figures.topicCount - topics.length) }
+}
+
+/** What stands in the order of the groups, up to the limit; all that is behind it is only counted. */
+async function lagsOf(
+  { figures, broker }: HttpParts,
+  slices: Slices,
+): Promise<Pick<Gathered, 'lags' | 'lagsLeftOut'>> {
+  const lags: GroupLag[] = []
+  let lagsLeftOut = 0
+  if (broker === undefined) return { lags, lagsLeftOut }
+  for (const { name: group } of broker.groups.list()) {
+    for (const { topic: id, partition, value } of broker.offsets.allDurable(group)) {
+      await slices.round()
+      const topic = broker.topics.topicById(id)
+      if (topic === undefined) continue
+      if (
+        lags.length === lagSeriesMax ||
+        Math.max(group.length, topic.name.length) > nameLengthMax
+      ) {
+        lagsLeftOut++
+        continue
+      }
+      const bounds = await figures.bounds(id, partition)
+      if (bounds === undefined) lagsLeftOut++
+      else lags.push({ group, topic: topic.name, partition, lag: lagOf(value.offset, bounds) })
+    }
+  }
+  return { lags, lagsLeftOut }
 }

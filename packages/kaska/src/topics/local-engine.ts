@@ -36,6 +36,7 @@ import {
 } from '@kaska/protocol'
 import type { Configured, TopicConfig } from '../config/topic-settings.ts'
 import type { StoredBatch } from '../log/log-batches.ts'
+import type { LogExtent } from '../log/log-extent.ts'
 import type { MemoryBudget } from '../log/memory-budget.ts'
 import type { PartitionLog } from '../log/partition-log.ts'
 import type { CommittedOffsets } from './committed-offsets.ts'
@@ -169,6 +170,13 @@ export class LocalEngine implements Engine {
     const topic = this.#topics.byId(id)
     if (topic === undefined) throw new UnknownTopicError(`there is no topic with the id '${id}'`)
     return await this.#sizes.of(topic)
+  }
+
+  /** What a partition holds, where that can be read: see topic-sizes.ts. */
+  async extentOf(id: TopicId, partition: number): Promise<LogExtent | undefined> {
+    const topic = this.#topics.byId(id)
+    if (topic === undefined || !(partition < topic.partitions)) return undefined
+    return await this.#sizes.extentOf(topic, partition)
   }
 
   /** Bytes of messages on the disk, of all topics: see topic-sizes.ts. */

@@ -65,12 +65,17 @@ export class TopicSizes {
     let { messages, bytes } = unused
     for (const partition of topic.used?.values() ?? []) {
       addTraffic(traffic, partition.traffic)
-      const extent = await extentIn(partition)
+      const extent = (await extentIn(partition)) ?? emptyExtent
       messages += extent.endOffset - extent.startOffset
       bytes += extent.bytes
       await this.#giveWay()
     }
     return { messages, bytes, ...traffic }
+  }
+
+  /** Of one partition; undefined where it cannot be read. */
+  async extentOf(topic: Topic, partition: number): Promise<LogExtent | undefined> {
+    return await extentIn(this.#options.partitionOf(topic, partition))
   }
 
   /** Bytes of batches on the disk, of all topics: some seconds old where there are many. */
@@ -146,12 +151,12 @@ export class TopicSizes {
   }
 }
 
-/** What cannot be opened, or was deleted meanwhile, holds nothing that could be read. */
-async function extentIn(partition: Partition): Promise<LogExtent> {
+/** Undefined for what cannot be opened, or was deleted meanwhile. */
+async function extentIn(partition: Partition): Promise<LogExtent | undefined> {
   try {
     return await partition.extent()
   } catch (error) {
-    if (error instanceof KaskaError || error instanceof DiskError) return emptyExtent
+    if (error instanceof KaskaError || error instanceof DiskError) return undefined
     throw error
   }
 }
