@@ -1,7 +1,394 @@
+/**
+ * A topic's messages: followed as they come, from wherever one likes, or searched through. The address says what is
+ * shown: `?partition=1&from=last:100&q=...&by=path&in=value&open=1:17&form=hex`.
+ *
+ * Keys: the arrows, Page Up and Down, Home and End move through the rows, Enter opens one, Escape closes it, Space
+ * pauses and goes on.
+ */
+import { useEffect, useRef, useState } from 'preact/hooks'
+import { usePolled } from '../components/use-polled.ts'
+import type { RowsInSight, VirtualRowsHandle } from '../components/virtual-rows.tsx'
+import { count } from '../format.ts'
+import type { ShownForm } from '../messages/bytes-text.ts'
+import type { KeptMessages } from '../messages/kept-messages.ts'
+import type { SearchKind, SearchScope } from '../messages/matchers.ts'
+import { MessageDetail } from '../messages/message-detail.tsx'
+import type { MessageFeed } from '../messages/message-feed.ts'
+import { MessageList } from '../messages/message-list.tsx'
+import { saveJsonLines } from '../messages/save.ts'
+import { SearchForm, type SearchWords } from '../messages/search-form.tsx'
+import { type StartAt, startFromText, startToText } from '../messages/start-at.ts'
+import { StartForm } from '../messages/start-form.tsx'
+import { type FeedStart, useFeed } from '../messages/use-feed.ts'
+import { placeOf, useOpened } from '../messages/use-opened.ts'
+import { useSearch } from '../messages/use-search.ts'
+import { href, route, setQuery } from '../route.ts'
+import '../messages/messages.css'
+
+interface TopicBounds {
+  readonly partitions: number
+  readonly bounds: readonly { readonly startOffset: number; readonly endOffset: number }[]
+}
+
+/** So many messages below those in sight are read ahead, when the list does not follow the end. */
+const readAhead = 20_000
+/** So many are gone back for at once. */
+const goBackCount = 1000
+const goBackCountMax = 50_000
+/** A scroll so soon after somebody's move is theirs. */
+const intentMs = 600
+
 export function Messages() {
+  const { path, query } = route.value
+  const topic = path[1] ?? ''
+  const { data, error } = usePolled<TopicBounds>(`/topics/${encodeURIComponent(topic)}`)
+  const partition = numberOf(query.get('partition'))
+  const start = startFromText(query.get('from'))
+  const words = wordsOf(query)
+  const form = formOf(query.get('form'))
+  const openedPlace = query.get('open') ?? ''
+
+  const search = useSearch()
+  const isSearching = search.searching !== undefined
+  const [begins, setBegins] = useState<Begins>({ back: undefined, attempt: 0 })
+  const feed = useFeed(topic, partition, begins.back ?? start, !isSearching, begins.attempt)
+  const kept = search.searching?.found ?? feed?.kept
+
+  const [isPaused, setPaused] = useState(false)
+  const [isFollowing, setFollowing] = useState(startsAtEnd(start))
+  const sight = useRef<RowsInSight>({ first: 0, last: 0, isAtEnd: true })
+  const movedAt = useRef(0)
+  const list = useRef<VirtualRowsHandle>(null)
+  const [cursor, setCursor] = useState(-1)
+  const [picked, setPicked] = useState<ReturnType<KeptMessages['at']>>()
+  const opened = useOpened(topic, openedPlace, picked)
+
+  const askFor = (following: boolean): void => {
+    feed?.want(following ? Number.POSITIVE_INFINITY : sight.current.last + readAhead)
+  }
+  useEffect(() => {
+    if (isPaused) feed?.pause()
+    else feed?.resume()
+    askFor(isFollowing)
+  }, [feed, isPaused, isFollowing])
+  const begin = (next: StartAt | undefined, back?: FeedStart): void => {
+    const isAtEnd = next !== undefined && startsAtEnd(next)
+    setBegins(({ attempt }) => ({ back, attempt: attempt + 1 }))
+    setFollowing(isAtEnd)
+    setPaused(false)
+    setCursor(-1)
+    sight.current = { first: 0, last: 0, isAtEnd: true }
+  }
+
+  // An expression of an address is run when somebody says so; the rest is only looked for.
+  const runSearch = ({ text, kind, scope }: SearchWords): void => {
+    setCursor(-1)
+    search.start({ topic, partition, text, kind, scope })
+  }
+  useEffect(() => {
+    if (words.text !== '' && words.kind !== 'js') runSearch(words)
+  }, [])
+
+  const openRow = (row: number): void => {
+    const message = kept?.at(row - kept.dropped)
+    if (message === undefined) return
+    setCursor(row)
+    setPicked(message)
+    setQuery({ open: placeOf(message) })
+  }
+  const close = (): void => setQuery({ open: null })
+  const moveTo = (row: number): void => {
+    if (kept === undefined || kept.length === 0) return
+    const first = kept.dropped
+    const next = Math.min(Math.max(row, first), first + kept.length - 1)
+    movedAt.current = performance.now()
+    if (next < first + kept.length - 1) setFollowing(false)
+    setCursor(next)
+    if (openedPlace !== '') openRow(next)
+  }
+  useKeys((key) => {
+    if (kept === undefined) return false
+    const { first, last } = sight.current
+    const at = cursor < 0 ? kept.dropped + first - 1 : cursor
+    const page = Math.max(1, last - first - 1)
+    if (key === 'ArrowDown') moveTo(at + 1)
+    else if (key === 'ArrowUp') moveTo(cursor < 0 ? kept.dropped + last : at - 1)
+    else if (key === 'PageDown') moveTo(at + page)
+    else if (key === 'PageUp') moveTo(at - page)
+    else if (key === 'Home') moveTo(0)
+    else if (key === 'End') moveTo(Number.MAX_SAFE_INTEGER)
+    else if (key === 'Enter' && cursor >= 0) openRow(cursor)
+    else if (key === 'Escape' && openedPlace !== '') close()
+    else if (key === ' ' && !isSearching) setPaused(!isPaused)
+    else return false
+    return true
+  })
+
+  const partitions = data?.partitions ?? 1
+  const earlier = isSearching ? undefined : earlierThan(feed, data, begins.back ?? start)
   return (
-    <section class="panel">
-      <h1>Messages</h1>
-    </section>
+    <div class={`messages-view${opened.message === undefined ? '' : ' has-opened'}`}>
+      <header class="row">
+        <h1>
+          <a href={href(['topics', topic])}>{topic}</a> messages
+        </h1>
+        <a class="button" href={href(['topics', topic, 'produce'])}>
+          Produce
+        </a>
+      </header>
+      <section class="panel" aria-label="Which messages">
+        <div class="row controls">
+          <StartForm
+            partitions={partitions}
+            partition={partition}
+            start={start}
+            onPartition={(next) => {
+              setQuery({ partition: next === undefined ? null : String(next), open: null })
+              begin(start)
+              if (search.searching !== undefined) {
+                const { text, kind, scope } = search.searching.request
+                search.start({ topic, partition: next, text, kind, scope })
+              }
+            }}
+            onStart={(next) => {
+              setQuery({ from: startToText(next), q: null, by: null, in: null })
+              search.clear()
+              begin(next)
+            }}
+          />
+          {!isSearching && (
+            <>
+              <button
+                type="button"
+                aria-pressed={isPaused}
+                aria-keyshortcuts="Space"
+                onClick={() => setPaused(!isPaused)}
+              >
+                {isPaused ? 'Go on' : 'Pause'}
+              </button>
+              <State feed={feed} isFollowing={isFollowing} data={data} />
+              {feed?.phase === 'failed' && (
+                <button type="button" onClick={() => begin(start)}>
+                  Try again
+                </button>
+              )}
+              {!isFollowing && (
+                <button
+                  type="button"
+                  onClick={() => {
+                    setFollowing(true)
+                    list.current?.scrollToEnd()
+                  }}
+                >
+                  Follow the end
+                </button>
+              )}
+            </>
+          )}
+        </div>
+        <SearchForm
+          key={`${words.text} ${words.kind} ${words.scope}`}
+          words={words}
+          searching={search.searching}
+          onSearch={(next) => {
+            setQuery({ q: next.text, by: next.kind, in: next.scope === 'all' ? null : next.scope })
+            runSearch(next)
+          }}
+          onCancel={search.cancel}
+          onClear={() => {
+            setQuery({ q: null, by: null, in: null })
+            search.clear()
+            begin(start)
+          }}
+        />
+        {error !== undefined && <p class="bad">{error.message}</p>}
+      </section>
+      <div class="messages-and-one">
+        <section class="panel" aria-label="Messages">
+          {earlier !== undefined && (
+            <p class="row earlier">
+              {kept !== undefined && kept.dropped > 0 && (
+                <span>
+                  The page keeps the newest {count(kept.length)}: {count(kept.dropped)} older ones
+                  are in the log alone.
+                </span>
+              )}
+              <button type="button" onClick={() => begin(undefined, earlier)}>
+                Earlier messages
+              </button>
+            </p>
+          )}
+          {kept !== undefined && (
+            <MessageList
+              key={isSearching ? 'found' : `feed ${begins.attempt}`}
+              label={isSearching ? 'Messages found' : 'Messages of the topic'}
+              kept={kept}
+              isFollowing={!isSearching && isFollowing}
+              cursor={cursor}
+              opened={openedPlace}
+              addressOf={(open) => addressWith(open)}
+              onOpen={openRow}
+              handle={list}
+              onScrollBy={() => {
+                movedAt.current = performance.now()
+              }}
+              onSight={(rows) => {
+                sight.current = rows
+                const isTheirs = performance.now() - movedAt.current < intentMs
+                if (isTheirs && !isSearching) setFollowing(rows.isAtEnd)
+                askFor(isTheirs ? rows.isAtEnd : isFollowing)
+              }}
+            />
+          )}
+          {kept?.length === 0 && (
+            <p class="quiet">{isSearching ? 'Nothing was found yet.' : 'No messages here yet.'}</p>
+          )}
+          <p class="row">
+            <button
+              type="button"
+              disabled={kept === undefined || kept.length === 0}
+              onClick={() => kept !== undefined && saveJsonLines(topic, kept)}
+            >
+              Export {count(kept?.length ?? 0)} as JSON lines
+            </button>
+            <span class="quiet keys">
+              <kbd>↑</kbd> <kbd>↓</kbd> move, <kbd>Enter</kbd> opens, <kbd>Esc</kbd> closes,{' '}
+              <kbd>Space</kbd> pauses
+            </span>
+          </p>
+        </section>
+        {opened.message !== undefined && (
+          <MessageDetail
+            key={openedPlace}
+            message={opened.message}
+            form={form}
+            onForm={(next) => setQuery({ form: next })}
+            onClose={close}
+          />
+        )}
+        {opened.error !== '' && (
+          <section class="panel message-detail" role="alert">
+            <p class="bad">
+              {openedPlace}: {opened.error}
+            </p>
+          </section>
+        )}
+      </div>
+    </div>
   )
+}
+
+/** Where a list begins that was gone back in, and how often one was begun. */
+interface Begins {
+  readonly back: FeedStart | undefined
+  readonly attempt: number
+}
+
+interface StateProps {
+  readonly feed: MessageFeed | undefined
+  readonly isFollowing: boolean
+  readonly data: TopicBounds | undefined
+}
+
+function State({ feed, isFollowing, data }: StateProps) {
+  const phase = feed?.phase ?? 'opening'
+  const positions = feed?.positions()
+  let behind = 0
+  for (const [each, position] of positions ?? []) {
+    behind += Math.max(0, (data?.bounds[each]?.endOffset ?? 0) - position)
+  }
+  const waiting = behind === 0 ? '' : `, ${count(behind)} more in the log`
+  const texts: Readonly<Record<typeof phase, string>> = {
+    opening: 'Connecting …',
+    reading: 'Reading …',
+    waiting: isFollowing ? 'Live' : 'All is read',
+    full: `Scroll on to read on${waiting}`,
+    paused: `Paused${waiting}`,
+    lost: `No connection: ${feed?.error?.message ?? ''}`,
+    failed: feed?.error?.message ?? '',
+  }
+  return (
+    <span class={`feed-state ${phase}`} role="status" aria-label="State">
+      {texts[phase]}
+      <span class="quiet"> {count(feed?.kept.length ?? 0)} messages</span>
+    </span>
+  )
+}
+
+function startsAtEnd({ at }: StartAt): boolean {
+  return at === 'end' || at === 'last'
+}
+
+/** Where one would begin to see what comes before the list; undefined: there is nothing before it. */
+function earlierThan(
+  feed: MessageFeed | undefined,
+  data: TopicBounds | undefined,
+  start: FeedStart,
+): FeedStart | undefined {
+  const { starts, kept } = feed ?? {}
+  if (starts === undefined || kept === undefined || data === undefined) return undefined
+  if (kept.dropped === 0 && !(start instanceof Map) && (start as StartAt).at === 'start') {
+    return undefined
+  }
+  const firsts = new Map<number, number>()
+  if (kept.dropped > 0) {
+    for (const { partition, offset } of kept) {
+      if (!firsts.has(partition)) firsts.set(partition, offset)
+      if (firsts.size === starts.size) break
+    }
+  }
+  const wanted = kept.dropped > 0 ? Math.ceil(goBackCountMax / starts.size) : goBackCount
+  let isEarlier = false
+  const back = new Map<number, number>()
+  for (const [partition, from] of starts) {
+    const first = firsts.get(partition) ?? from
+    const lowest = data.bounds[partition]?.startOffset ?? 0
+    back.set(partition, Math.max(lowest, first - wanted))
+    isEarlier ||= first > lowest
+  }
+  return isEarlier ? back : undefined
+}
+
+function addressWith(open: string): string {
+  const { path, query } = route.value
+  return href(path, { ...Object.fromEntries(query), open })
+}
+
+/** Calls for keys that are not for what has the focus; true: it was taken. */
+function useKeys(take: (key: string) => boolean): void {
+  const last = useRef(take)
+  last.current = take
+  useEffect(() => {
+    const listen = (event: KeyboardEvent): void => {
+      if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return
+      const target = event.target as Element
+      if (target.closest('input, select, textarea, dialog') !== null) return
+      const isOnControl = target.closest('button, a') !== null
+      if (isOnControl && (event.key === 'Enter' || event.key === ' ')) {
+        // A row's link is a row: Space pauses there too.
+        if (event.key === 'Enter' || target.closest('.message-list') === null) return
+      }
+      if (target.closest('.shown') !== null && event.key !== 'Escape') return
+      if (last.current(event.key)) event.preventDefault()
+    }
+    document.addEventListener('keydown', listen)
+    return () => document.removeEventListener('keydown', listen)
+  }, [])
+}
+
+function numberOf(text: string | null): number | undefined {
+  return text !== null && /^\d{1,9}$/.test(text) ? Number(text) : undefined
+}
+
+function formOf(text: string | null): ShownForm | undefined {
+  return text === 'json' || text === 'text' || text === 'hex' ? text : undefined
+}
+
+function wordsOf(query: URLSearchParams): SearchWords {
+  const by = query.get('by')
+  const where = query.get('in')
+  const kind: SearchKind = by === 'path' || by === 'js' ? by : 'text'
+  const scope: SearchScope =
+    where === 'key' || where === 'value' || where === 'headers' ? where : 'all'
+  return { text: query.get('q') ?? '', kind, scope }
 }
