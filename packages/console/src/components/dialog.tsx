@@ -1,6 +1,6 @@
 /**
- * A question that has to be answered first: the browser's own dialog, closed with Escape. An element with `autofocus`
- * has the focus first.
+ * A question that has to be answered first: the browser's own dialog, closed with Escape. The first field has the
+ * focus.
  */
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
@@ -16,6 +16,7 @@ export function Dialog({ title, onClose, children }: DialogProps) {
   useEffect(() => {
     const dialog = element.current
     dialog?.showModal()
+    dialog?.querySelector<HTMLElement>('input, select, textarea')?.focus()
     // Who had the focus before has it again, however the dialog ends.
     return () => dialog?.close()
   }, [])
