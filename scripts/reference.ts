@@ -13,6 +13,12 @@ import { type Setting as ConfigSetting, rangeOf } from '../packages/kaska/src/co
 import { topicSettings } from '../packages/kaska/src/config/topic-settings.ts'
 import { packageVersion } from '../packages/kaska/src/host/package-version.ts'
 import { Terminal } from '../packages/kaska/src/host/terminal.ts'
+import {
+  lagSeriesMax,
+  metricTable,
+  nameLengthMax,
+  topicSeriesMax,
+} from '../packages/kaska/src/http/metric-table.ts'
 import { handlers } from '../packages/kaska/src/kafka/handlers.ts'
 import { root } from './workspace.ts'
 
@@ -30,6 +36,7 @@ export function referencePages(): ReferencePage[] {
     { file: 'docs/reference/broker-config.md', text: brokerConfigPage() },
     { file: 'docs/reference/topic-config.md', text: topicConfigPage() },
     { file: 'docs/reference/kafka-apis.md', text: kafkaApisPage() },
+    { file: 'docs/reference/metrics.md', text: metricsPage() },
   ]
 }
 
@@ -156,6 +163,29 @@ it do, others say what they miss. Not served: transactions (24 to 28), the group
 control lists, telemetry. Produce is listed from 0 on, as Kafka 4 does for old clients, and taken from 3 on.
 
 ${table(['Key', 'API', 'Versions'], rows)}`,
+  )
+}
+
+function metricsPage(): string {
+  const rows = metricTable.map(({ name, type, labels, help }) => [
+    `\`${name}\``,
+    type,
+    labels.map((label) => `\`${label}\``).join(', '),
+    help,
+  ])
+  return page(
+    'Metrics',
+    'packages/kaska/src/http/metric-table.ts',
+    `What \`GET /metrics\` shows, in Prometheus' text format (version 0.0.4). Counters begin at 0 with the broker. Names, types and labels are stable;
+more may come. \`/api/v1/stats\`, \`/api/v1/topics?details=1\` and \`/api/v1/connections\` say the same, and more, as JSON.
+
+How many series there are is bounded. \`protocol\` and \`operation\` are of a fixed set (over HTTP, the routes), and there are none of an operation that
+nobody has used. Topics have series of their own up to ${topicSeriesMax}, the first ones in the order of their creation; partitions of groups up to ${lagSeriesMax}; and
+none has one whose topic's or group's name is longer than ${nameLengthMax} characters. Whatever is left out is counted in
+\`kaska_topics_left_out\` and \`kaska_group_lags_left_out\`; the totals are of everything. A scrape opens no logs but those that only opening can tell of, after
+a crash.
+
+${table(['Metric', 'Type', 'Labels', 'Meaning'], rows)}`,
   )
 }
 
