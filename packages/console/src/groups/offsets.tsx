@@ -12,6 +12,7 @@ interface OffsetsProps {
 export function Offsets({ rows, members }: OffsetsProps) {
   const clients = new Map(members.map(({ memberId, clientId }) => [memberId, clientId]))
   if (rows.length === 0) return <p class="quiet">There are none.</p>
+  const sorted = rows.toSorted(byPlace)
   return (
     <VirtualRows
       label="Offsets"
@@ -39,10 +40,10 @@ export function Offsets({ rows, members }: OffsetsProps) {
           <th scope="col">Metadata</th>
         </tr>
       }
-      count={rows.length}
+      count={sorted.length}
       rowHeight={34}
-      keyOf={(index) => `${rows[index]?.topic}/${rows[index]?.partition}`}
-      row={(index) => <Cells row={rows[index]} clients={clients} />}
+      keyOf={(index) => `${sorted[index]?.topic}/${sorted[index]?.partition}`}
+      row={(index) => <Cells row={sorted[index]} clients={clients} />}
     />
   )
 }
@@ -83,4 +84,9 @@ function orDash(value: number | null, show: (value: number) => string): string {
 
 function lagText(ms: number): string {
   return ms === 0 ? 'none' : duration(ms)
+}
+
+function byPlace(one: OffsetRow, other: OffsetRow): number {
+  if (one.topic === other.topic) return one.partition - other.partition
+  return one.topic < other.topic ? -1 : 1
 }

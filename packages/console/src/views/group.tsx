@@ -32,7 +32,7 @@ export function Group() {
         <p class="quiet where">
           <a href={href(['groups'])}>Groups</a> /
         </p>
-        <div class="row">
+        <div class="row head">
           <h1 class="name">{name}</h1>
           {group !== undefined && !isGone && <StateBadge state={group.state} />}
         </div>
@@ -62,7 +62,7 @@ export function Group() {
             <Members members={group.members} />
           </section>
           <section class="panel">
-            <div class="row">
+            <div class="row head">
               <h2>Offsets</h2>
               <FilterInput label="Filter topics" value={filter} onInput={(q) => setQuery({ q })} />
             </div>
@@ -101,7 +101,7 @@ function Summary({ group, offsets }: SummaryProps) {
     ...(group.protocolType === '' ? [] : [['Protocol', protocolText(group)]]),
   ]
   return (
-    <dl class="facts">
+    <dl class="about">
       {entries.map(([name, value]) => (
         <div key={name}>
           <dt>{name}</dt>

@@ -38,7 +38,7 @@ export function Groups() {
   )
   return (
     <section class="panel">
-      <div class="row">
+      <div class="row head">
         <h1>Groups</h1>
         <FilterInput label="Filter groups" value={filter} onInput={(q) => setQuery({ q })} />
         <span class="quiet" role="status">
@@ -58,10 +58,10 @@ export function Groups() {
           head={
             <tr>
               {header('name', 'Group')}
+              {header('lag', 'Lag', true)}
               {header('state', 'State')}
               {header('members', 'Members', true)}
               <th scope="col">Topics</th>
-              {header('lag', 'Lag', true)}
             </tr>
           }
           count={rows.length}
@@ -82,6 +82,7 @@ function Cells({ row }: { readonly row: GroupRow | undefined }) {
       <td title={name}>
         <a href={href(['groups', name])}>{name}</a>
       </td>
+      <td class="number">{count(lag)}</td>
       <td>
         <StateBadge state={state} />
       </td>
@@ -95,7 +96,6 @@ function Cells({ row }: { readonly row: GroupRow | undefined }) {
         ))}
         {topics.length > topicsShown && ` and ${count(topics.length - topicsShown)} more`}
       </td>
-      <td class="number">{count(lag)}</td>
     </>
   )
 }
