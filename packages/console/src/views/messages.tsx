@@ -49,15 +49,17 @@ export function Messages() {
   const openedPlace = query.get('open') ?? ''
 
   const search = useSearch()
-  const isSearching = search.searching !== undefined
+  // An expression of an address is run when somebody says so; the rest is only looked for, at once.
+  const isSearchDue = useRef(words.text !== '' && words.kind !== 'js')
+  const isSearching = search.searching !== undefined || isSearchDue.current
   const [begins, setBegins] = useState<Begins>({ back: undefined, attempt: 0 })
   const feed = useFeed(topic, partition, begins.back ?? start, !isSearching, begins.attempt)
-  const kept = search.searching?.found ?? feed?.kept
+  const kept = isSearching ? search.searching?.found : feed?.kept
 
   const [isPaused, setPaused] = useState(false)
   const [isFollowing, setFollowing] = useState(startsAtEnd(start))
   const sight = useRef<RowsInSight>({ first: 0, last: 0, isAtEnd: true })
-  const movedAt = useRef(0)
+  const movedAt = useRef(Number.NEGATIVE_INFINITY)
   const list = useRef<VirtualRowsHandle>(null)
   const [cursor, setCursor] = useState(-1)
   const [picked, setPicked] = useState<ReturnType<KeptMessages['at']>>()
@@ -80,13 +82,13 @@ export function Messages() {
     sight.current = { first: 0, last: 0, isAtEnd: true }
   }
 
-  // An expression of an address is run when somebody says so; the rest is only looked for.
   const runSearch = ({ text, kind, scope }: SearchWords): void => {
     setCursor(-1)
     search.start({ topic, partition, text, kind, scope })
   }
   useEffect(() => {
-    if (words.text !== '' && words.kind !== 'js') runSearch(words)
+    if (isSearchDue.current) runSearch(words)
+    isSearchDue.current = false
   }, [])
 
   const openRow = (row: number): void => {
