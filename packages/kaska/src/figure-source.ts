@@ -45,10 +45,10 @@ export function createFigureSource(
     },
     budget,
     process: (): ProcessFigures => process.read(),
-    async disk(): Promise<DiskFigures | null> {
+    async disk(waitMs: number): Promise<DiskFigures | null> {
       if (parts.isInMemory) return null
       const [usedBytes, freeBytes] = await Promise.all([
-        engine.storedBytes(),
+        engine.storedBytes(waitMs),
         directory.shared.disk.freeBytes(),
       ])
       return { usedBytes, freeBytes }
@@ -56,6 +56,7 @@ export function createFigureSource(
     topics: (): Iterable<TopicInfo> => engine.topics(),
     bounds: (topic: TopicId, partition: number): Promise<OffsetBounds | undefined> =>
       engine.extentOf(topic, partition),
-    topicFigures: (topic: TopicId): Promise<TopicFigures> => engine.topicFigures(topic),
+    topicFigures: (topic: TopicId, waitMs: number): Promise<TopicFigures> =>
+      engine.topicFigures(topic, waitMs),
   }
 }

@@ -15,6 +15,8 @@ export interface TopicFigures extends Traffic {
   readonly messages: number
   /** Of batches on the disk. */
   readonly bytes: number
+  /** False while some partitions are still being looked at. */
+  readonly isWhole: boolean
 }
 
 /** Of the process that the broker runs in. */
@@ -45,12 +47,13 @@ export interface FigureSource {
   readonly openPartitions: number
   readonly budget: { readonly used: number; readonly total: number }
   process(): ProcessFigures
-  /** Null in memory. */
-  disk(): Promise<DiskFigures | null>
+  /** Null in memory. Waits so long for the sizes of logs that are not open. */
+  disk(waitMs: number): Promise<DiskFigures | null>
   /** All topics in the order of their creation. Valid while they come and go. */
   topics(): Iterable<TopicInfo>
   /** Of a partition, whose log stays closed as far as may be; undefined where it cannot be read. */
   bounds(topic: TopicId, partition: number): Promise<OffsetBounds | undefined>
-  /** Of one topic; logs that are not open stay so as far as may be. Rejects with UnknownTopicError. */
-  topicFigures(topic: TopicId): Promise<TopicFigures>
+  /** Of one topic; logs stay closed as far as may be, and are waited for so long. Rejects with
+   * UnknownTopicError. */
+  topicFigures(topic: TopicId, waitMs: number): Promise<TopicFigures>
 }

@@ -16,6 +16,9 @@ import {
 import { headText, histogramText, sampleText } from './metrics-text.ts'
 import { Slices } from './slices.ts'
 
+/** How long an answer waits for the sizes of logs that are not open: shorter than any scraper's time-out. */
+const sizesWaitMs = 1000
+
 export function metricsPath(app: HttpApp, parts: HttpParts): void {
   let making: Promise<string> | undefined
   app.get('/metrics', async (context) => {
@@ -51,22 +54,26 @@ async function gather(parts: HttpParts, slices: Slices): Promise<Gathered> {
     identity,
     ...(await topicsOf(parts, slices)),
     ...(await lagsOf(parts, slices)),
-    disk: (await figures.disk()) ?? undefined,
+    disk: (await figures.disk(sizesWaitMs)) ?? undefined,
     process: figures.process(),
   }
 }
 
 async function topicsOf(
-  { figures }: HttpParts,
+  { figures, clock }: HttpParts,
   slices: Slices,
 ): Promise<Pick<Gathered, 'topics' | 'topicsLeftOut'>> {
   const topics: Gathered['topics'][number][] = []
+  const deadline = clock.monotonic() + sizesWaitMs
   for (const topic of figures.topics()) {
     if (topics.length === topicSeriesMax) break
     if (topic.name.length > nameLengthMax) continue
     await slices.round()
     try {
-      topics.push({ topic, ...(await figures.topicFigures(topic.id)) })
+      topics.push({
+        topic,
+        ...(await figures.topicFigures(topic.id, deadline - clock.monotonic())),
+      })
     } catch (error) {
       // It was deleted meanwhile.
       if (!(error instanceof UnknownTopicError)) throw error

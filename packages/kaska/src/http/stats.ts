@@ -1,10 +1,13 @@
 /** GET /api/v1/stats: the broker at a glance. Whoever wants rates takes the difference of two answers. */
 import type { HttpApp, HttpParts } from './http-parts.ts'
 
+/** How long an answer waits for the sizes of logs that are not open. */
+const sizesWaitMs = 300
+
 export function statsPaths(app: HttpApp, { figures, identity, clock }: HttpParts): void {
   app.get('/api/v1/stats', async (context) => {
     const { counted, budget } = figures
-    const disk = await figures.disk()
+    const disk = await figures.disk(sizesWaitMs)
     const { rssBytes, heapBytes, eventLoop } = figures.process()
     const now = clock.monotonic()
     return context.json({

@@ -1,5 +1,5 @@
 /** GET /api/v1/topics?details=1: what a list of topics shows of each. */
-import type { Engine, RequestContext, TopicInfo } from '@kaska/protocol'
+import type { Clock, Engine, RequestContext, TopicInfo } from '@kaska/protocol'
 import { topicNameOf, UnknownTopicError } from '@kaska/protocol'
 import type { BrokerParts } from './broker-parts.ts'
 import type { FigureSource } from './figure-source.ts'
@@ -9,16 +9,24 @@ import type { Slices } from './slices.ts'
 export interface DetailSources {
   readonly engine: Engine
   readonly figures: FigureSource
+  readonly clock: Clock
   readonly broker?: BrokerParts | undefined
 }
+
+/** How long an answer waits for the sizes of logs that are not open. */
+const sizesWaitMs = 1000
+/** Committed offsets that are looked at for who reads what, and names that are given of a topic's readers. */
+const offsetsMax = 100_000
+const readersMax = 100
 
 /** Topics that are gone meanwhile are left out. */
 export async function topicDetails(
   topics: readonly TopicInfo[],
-  { engine, figures, broker }: DetailSources,
+  { engine, figures, broker, clock }: DetailSources,
   asking: RequestContext,
   slices: Slices,
 ): Promise<object[]> {
+  const deadline = clock.monotonic() + sizesWaitMs
   const readers = await readersOf(broker, slices)
   const details: object[] = []
   for (const topic of topics) {
@@ -26,9 +34,7 @@ export async function topicDetails(
     asking.signal?.throwIfAborted()
     try {
       const { config } = await engine.describeTopic(topicNameOf(topic.name), asking)
-      const { messages, bytes, messagesIn, bytesIn, messagesOut } = await figures.topicFigures(
-        topic.id,
-      )
+      const found = await figures.topicFigures(topic.id, deadline - clock.monotonic())
       const settingOf = (name: string): string | undefined =>
         config.find((entry) => entry.name === name)?.value
       const isDeleting = settingOf('cleanup.policy')?.split(',').includes('delete') ?? false
@@ -38,11 +44,7 @@ export async function topicDetails(
       }
       details.push({
         ...topic,
-        messages,
-        bytes,
-        messagesIn,
-        bytesIn,
-        messagesOut,
+        ...found,
         retentionMs: limitOf('retention.ms'),
         retentionBytes: limitOf('retention.bytes'),
         groups: [...(readers.get(topic.id) ?? [])],
@@ -64,12 +66,15 @@ async function readersOf(
   const add = (topic: string, group: string) => {
     const groups = readers.get(topic)
     if (groups === undefined) readers.set(topic, new Set([group]))
-    else groups.add(group)
+    else if (groups.size < readersMax) groups.add(group)
   }
+  let visited = 0
   for (const { name, protocolType } of broker.groups.list()) {
     await slices.round()
+    if (visited > offsetsMax) break
     for (const { topic } of broker.offsets.allDurable(name)) {
       await slices.round()
+      visited++
       add(topic, name)
     }
     for (const member of broker.groups.describe(name)?.members ?? []) {

@@ -278,6 +278,16 @@ export class LogFront {
     }
   }
 
+  /** The bytes of all segments; undefined where the size of one is not known yet. */
+  get knownBytes(): number | undefined {
+    let bytes = 0
+    for (const { size, exists } of this.#writer.segments) {
+      if (size < 0 && exists) return undefined
+      bytes += Math.max(0, size)
+    }
+    return bytes
+  }
+
   /** The bytes of all segments, by their files where nobody has looked yet. Rejects with DiskError. */
   async bytes(): Promise<number> {
     let bytes = 0

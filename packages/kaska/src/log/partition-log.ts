@@ -123,6 +123,14 @@ export class PartitionLog {
     return this.#writer.offline
   }
 
+  /** What it holds; undefined where the size of a segment was not looked up yet: see `extent`. */
+  get knownExtent(): LogExtent | undefined {
+    const bytes = this.#front.knownBytes
+    if (bytes === undefined) return undefined
+    const { startOffset, endOffset } = this
+    return { startOffset, endOffset, bytes }
+  }
+
   /** What it holds. Rejects with DiskError. */
   async extent(): Promise<LogExtent> {
     const bytes = await this.#front.bytes()

@@ -165,11 +165,12 @@ export class LocalEngine implements Engine {
     return this.#partitionSeams.totals
   }
 
-  /** What a topic holds, and what went through it. Rejects with UnknownTopicError. */
-  async topicFigures(id: TopicId): Promise<TopicFigures> {
+  /** What a topic holds, and what went through it; waits so long for what is not known yet. Rejects with
+   * UnknownTopicError. */
+  async topicFigures(id: TopicId, waitMs: number): Promise<TopicFigures> {
     const topic = this.#topics.byId(id)
     if (topic === undefined) throw new UnknownTopicError(`there is no topic with the id '${id}'`)
-    return await this.#sizes.of(topic)
+    return await this.#sizes.of(topic, waitMs)
   }
 
   /** What a partition holds, where that can be read: see topic-sizes.ts. */
@@ -180,8 +181,8 @@ export class LocalEngine implements Engine {
   }
 
   /** Bytes of messages on the disk, of all topics: see topic-sizes.ts. */
-  storedBytes(): Promise<number> {
-    return this.#sizes.storedBytes()
+  storedBytes(waitMs: number): Promise<number> {
+    return this.#sizes.storedBytes(waitMs)
   }
 
   /** How many topics there are. */
@@ -558,7 +559,7 @@ export class LocalEngine implements Engine {
     topic.used ??= new Map()
     let partition = topic.used.get(number)
     if (partition === undefined) {
-      partition = new Partition(topic, number, this.#partitionSeams)
+      partition = new Partition(topic, number, this.#partitionSeams, topic.unused?.take(number))
       topic.used.set(number, partition)
     }
     return partition

@@ -67,16 +67,18 @@ export class Partition {
   /** The end of a log that was closed since nobody used it; never rejects. */
   #closing: Promise<void> | undefined = undefined
   /** What the log held when it was closed, or when its directory was looked at. */
-  #extent: LogExtent | undefined = undefined
+  #extent: LogExtent | undefined
   #users = 0
   #wasUsed = false
   /** Why nothing more is taken: the topic was deleted, or the broker closed. */
   #ended: KaskaError | undefined = undefined
 
-  constructor(topic: Topic, number: number, seams: PartitionSeams) {
+  /** `extent`: what its log holds, where somebody has looked. */
+  constructor(topic: Topic, number: number, seams: PartitionSeams, extent?: LogExtent) {
     this.topic = topic
     this.number = number
     this.#seams = seams
+    this.#extent = extent
   }
 
   /** The log; undefined while it is not open. */
@@ -95,6 +97,11 @@ export class Partition {
     if (this.#ended !== undefined) return Promise.reject(this.#ended)
     this.#opening ??= this.#openLog()
     return this.#opening
+  }
+
+  /** What the log holds, where that is known already. */
+  get knownExtent(): LogExtent | undefined {
+    return this.#log === undefined ? this.#extent : this.#log.knownExtent
   }
 
   /** What the log holds; it is opened only where nothing else can tell. Rejects as `open`, with DiskError. */

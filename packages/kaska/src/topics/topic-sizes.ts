@@ -1,13 +1,13 @@
 /**
  * What topics hold and what went through them, without opening logs for it:
  *
- *   log open                      it knows
+ *   log open                      it knows, but for the sizes of old segments: those are looked up once
  *   open before, and closed since it said so when it was closed
- *   not used since the start      looked at in its directory once; the topic keeps the sum until one of its
- *                                 partitions is used
+ *   not used since the start      looked at in its directory once; the topic keeps that until it is used
  *   neither can tell              opened: after a crash, those that were written just before it
  *
- * The first look at 100,000 partitions takes some seconds, a few at a time, with turns for others.
+ * The first look at 100,000 partitions takes a while, a few at a time, with turns for others. Nobody waits
+ * for it longer than he wants to: what is known until then is said, and that it is not all.
  */
 import { type Clock, KaskaError } from '@kaska/protocol'
 import { DiskError } from '../log/disk.ts'
@@ -18,17 +18,11 @@ import { addTraffic, createTraffic, type Traffic } from './traffic.ts'
 
 export interface TopicFigures extends Traffic {
   /** Offsets between the start and the end of the partitions, together. */
-  readonly messages: number
+  messages: number
   /** Of batches on the disk. */
-  readonly bytes: number
-}
-
-/** What the partitions hold that were not used when it was looked at. */
-export interface UnusedSize {
-  readonly partitions: number
-  readonly usedCount: number
-  readonly messages: number
-  readonly bytes: number
+  bytes: number
+  /** False while some partitions are still being looked at: they hold what is not in these sums. */
+  isWhole: boolean
 }
 
 export interface TopicSizesOptions {
@@ -40,37 +34,63 @@ export interface TopicSizesOptions {
   extentOf(topic: Topic, partition: number): Promise<LogExtent | undefined>
 }
 
-/** Directories that are looked at together. */
+/** What those partitions of a topic hold that nobody has used since the start. */
+export class UnusedExtents {
+  /** All below this number were looked at. */
+  partitions = 0
+  messages = 0
+  bytes = 0
+  /** Of those that hold something. */
+  readonly #extents = new Map<number, LogExtent>()
+
+  put(number: number, extent: LogExtent): void {
+    if (extent.endOffset === 0 && extent.bytes === 0) return
+    this.#extents.set(number, extent)
+    this.messages += messagesIn(extent)
+    this.bytes += extent.bytes
+  }
+
+  /** It is used from now on. */
+  take(number: number): LogExtent | undefined {
+    const extent = this.#extents.get(number)
+    if (extent === undefined) return undefined
+    this.#extents.delete(number)
+    this.messages -= messagesIn(extent)
+    this.bytes -= extent.bytes
+    return extent
+  }
+}
+
+/** Partitions that are looked at together, for one topic. */
 const looksAtOnce = 16
-/** How long a walk holds the event loop at most. */
+/** How long a walk holds the event loop at most, and how often that is asked. */
 const sliceMs = 4
+const sliceParts = 256
 /** A sum over all topics is good for so long, and for so many times what it took. */
 const sumMsMin = 2000
 const sumTimes = 20
 
 export class TopicSizes {
   readonly #options: TopicSizesOptions
+  readonly #looking = new Map<Topic, Promise<void>>()
   #sliceStart = 0
-  #sum: Promise<number> | undefined
+  #visited = 0
+  #summing: Promise<void> | undefined
+  /** The bytes of all topics: of the last sum, and while the first one is being made, so far. */
+  #storedBytes = 0
+  #hasSum = false
   #sumUntil = 0
 
   constructor(options: TopicSizesOptions) {
     this.#options = options
   }
 
-  /** Of one topic. What the disk refuses counts as nothing. */
-  async of(topic: Topic): Promise<TopicFigures> {
-    const traffic = createTraffic()
-    const unused = await this.#unused(topic)
-    let { messages, bytes } = unused
-    for (const partition of topic.used?.values() ?? []) {
-      addTraffic(traffic, partition.traffic)
-      const extent = (await extentIn(partition)) ?? emptyExtent
-      messages += extent.endOffset - extent.startOffset
-      bytes += extent.bytes
-      await this.#giveWay()
-    }
-    return { messages, bytes, ...traffic }
+  /** Of one topic; what the disk refuses counts as nothing. Waits so long for what is not known yet. */
+  async of(topic: Topic, waitMs: number): Promise<TopicFigures> {
+    const known = await this.#known(topic)
+    if (known.isWhole || waitMs <= 0) return known
+    await this.#atMost(waitMs, this.#look(topic))
+    return await this.#known(topic)
   }
 
   /** Of one partition; undefined where it cannot be read. */
@@ -78,69 +98,112 @@ export class TopicSizes {
     return await extentIn(this.#options.partitionOf(topic, partition))
   }
 
-  /** Bytes of batches on the disk, of all topics: some seconds old where there are many. */
-  async storedBytes(): Promise<number> {
+  /**
+   * Bytes of batches on the disk, of all topics: some seconds old where there are many. Waits so long for
+   * what is not known yet.
+   */
+  async storedBytes(waitMs: number): Promise<number> {
     const { clock } = this.#options
+    if (this.#summing === undefined && clock.monotonic() >= this.#sumUntil) {
+      this.#summing = this.#sumUp().finally(() => {
+        this.#summing = undefined
+      })
+    }
+    if (this.#summing !== undefined) await this.#atMost(waitMs, this.#summing)
+    return this.#storedBytes
+  }
+
+  async #sumUp(): Promise<void> {
+    const { clock, topics } = this.#options
     const startedAt = clock.monotonic()
-    if (this.#sum === undefined || startedAt >= this.#sumUntil) {
-      this.#sumUntil = Number.POSITIVE_INFINITY
-      this.#sum = this.#sumUp().finally(() => {
-        const now = clock.monotonic()
-        this.#sumUntil = now + Math.max(sumMsMin, sumTimes * (now - startedAt))
-      })
-    }
-    return await this.#sum
-  }
-
-  async #sumUp(): Promise<number> {
     let sum = 0
-    for (const topic of this.#options.topics()) {
-      sum += (await this.of(topic)).bytes
-      await this.#giveWay()
+    for (const topic of topics()) {
+      let figures = await this.#known(topic)
+      if (!figures.isWhole) {
+        await this.#look(topic)
+        figures = await this.#known(topic)
+      }
+      sum += figures.bytes
+      if (!this.#hasSum) this.#storedBytes = sum
     }
-    return sum
+    this.#storedBytes = sum
+    this.#hasSum = true
+    const now = clock.monotonic()
+    this.#sumUntil = now + Math.max(sumMsMin, sumTimes * (now - startedAt))
   }
 
-  async #unused(topic: Topic): Promise<Pick<UnusedSize, 'messages' | 'bytes'>> {
-    for (;;) {
-      const { partitions, unused } = topic
-      const usedCount = topic.used?.size ?? 0
-      if (unused?.partitions === partitions && unused.usedCount === usedCount) return unused
-      const size = await this.#measure(topic, partitions)
-      // Who is used meanwhile is counted by what it says itself.
-      if (size === undefined || (topic.used?.size ?? 0) !== usedCount) continue
-      topic.unused = { partitions, usedCount, ...size }
+  /** What can be said at once. */
+  async #known(topic: Topic): Promise<TopicFigures> {
+    const { unused, partitions } = topic
+    const figures: TopicFigures = {
+      ...createTraffic(),
+      messages: unused?.messages ?? 0,
+      bytes: unused?.bytes ?? 0,
+      isWhole: unused?.partitions === partitions,
+    }
+    for (const partition of topic.used?.values() ?? []) {
+      addTraffic(figures, partition.traffic)
+      const extent = partition.knownExtent
+      if (extent === undefined) figures.isWhole = false
+      else {
+        figures.messages += messagesIn(extent)
+        figures.bytes += extent.bytes
+      }
+      if (++this.#visited % sliceParts === 0) await this.#giveWay()
+    }
+    return figures
+  }
+
+  /** Looks at what is not known of a topic; what then still is not cannot be read. */
+  #look(topic: Topic): Promise<void> {
+    const looking = this.#looking.get(topic) ?? this.#lookAt(topic)
+    this.#looking.set(topic, looking)
+    return looking.finally(() => this.#looking.delete(topic))
+  }
+
+  async #lookAt(topic: Topic): Promise<void> {
+    await this.#inTurn(topic.used?.values() ?? [], async (partition) => {
+      if (partition.knownExtent === undefined) await extentIn(partition)
+    })
+    topic.unused ??= new UnusedExtents()
+    const { partitions, unused } = topic
+    await this.#inTurn(numbersFrom(unused.partitions, partitions), async (number) => {
+      if (topic.used?.has(number)) return
+      const found = await this.#foundIn(topic, number)
+      // One that is used, from now on or meanwhile, says itself what it holds.
+      if (topic.used?.has(number)) return
+      if (found !== undefined) unused.put(number, found)
+      else if (topic.isOpen) await extentIn(this.#options.partitionOf(topic, number))
+    })
+    unused.partitions = partitions
+  }
+
+  async #foundIn(topic: Topic, number: number): Promise<LogExtent | undefined> {
+    try {
+      return await this.#options.extentOf(topic, number)
+    } catch (error) {
+      if (error instanceof DiskError) return emptyExtent
+      throw error
     }
   }
 
-  /** Undefined: some had to be opened, and are used from now on. */
-  async #measure(
-    topic: Topic,
-    partitions: number,
-  ): Promise<Pick<UnusedSize, 'messages' | 'bytes'> | undefined> {
-    const { partitionOf } = this.#options
-    const look = (of: Topic, number: number) =>
-      this.#options.extentOf(of, number).catch((error) => {
-        if (error instanceof DiskError) return emptyExtent
-        throw error
-      })
-    let messages = 0
-    let bytes = 0
-    let isWhole = true
-    const unused = numbersWithout(topic, partitions)
-    for (let numbers = take(unused); numbers.length > 0; numbers = take(unused)) {
-      await this.#giveWay()
-      const extents = await Promise.all(numbers.map((number) => look(topic, number)))
-      for (const [index, extent] of extents.entries()) {
-        if (extent === undefined && topic.isOpen) {
-          await extentIn(partitionOf(topic, numbers[index] as number))
-          isWhole = false
-        }
-        messages += extent === undefined ? 0 : extent.endOffset - extent.startOffset
-        bytes += extent?.bytes ?? 0
+  /** Some at a time. */
+  async #inTurn<T>(items: Iterable<T>, task: (item: T) => Promise<void>): Promise<void> {
+    const left = items[Symbol.iterator]()
+    const next = async (): Promise<void> => {
+      for (let item = left.next(); item.done !== true; item = left.next()) {
+        await task(item.value)
+        if (++this.#visited % sliceParts === 0) await this.#giveWay()
       }
     }
-    return isWhole ? { messages, bytes } : undefined
+    await Promise.all(Array.from({ length: looksAtOnce }, next))
+  }
+
+  #atMost(waitMs: number, task: Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = this.#options.clock.after(waitMs, resolve)
+      task.then(resolve, reject).finally(() => timer.cancel())
+    })
   }
 
   async #giveWay(): Promise<void> {
@@ -161,16 +224,10 @@ async function extentIn(partition: Partition): Promise<LogExtent | undefined> {
   }
 }
 
-function* numbersWithout({ used }: Topic, partitions: number): IterableIterator<number> {
-  for (let number = 0; number < partitions; number++) if (used?.has(number) !== true) yield number
+function messagesIn({ startOffset, endOffset }: LogExtent): number {
+  return endOffset - startOffset
 }
 
-function take(numbers: Iterator<number>): number[] {
-  const taken: number[] = []
-  while (taken.length < looksAtOnce) {
-    const { done, value } = numbers.next()
-    if (done === true) break
-    taken.push(value)
-  }
-  return taken
+function* numbersFrom(first: number, end: number): IterableIterator<number> {
+  for (let number = first; number < end; number++) yield number
 }

@@ -2,7 +2,7 @@
 import type { TopicId, TopicInfo } from '@kaska/protocol'
 import type { Configured, TopicConfig, TopicDefaults } from '../config/topic-settings.ts'
 import type { Partition } from './partition.ts'
-import type { UnusedSize } from './topic-sizes.ts'
+import type { UnusedExtents } from './topic-sizes.ts'
 
 /**
  *   creating ---> live ---> deleting ---> deleted
@@ -35,7 +35,7 @@ export class Topic implements TopicInfo {
   /** Those partitions that were used since the start, by their numbers. */
   used: Map<number, Partition> | undefined = undefined
   /** What the others hold, where somebody has asked: see topic-sizes.ts. */
-  unused: UnusedSize | undefined = undefined
+  unused: UnusedExtents | undefined = undefined
 
   constructor(
     info: TopicInfo,
