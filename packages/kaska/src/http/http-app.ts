@@ -19,6 +19,7 @@ import {
 } from './http-parts.ts'
 import { messagePaths } from './messages.ts'
 import { metricsPath } from './metrics.ts'
+import { openApiPath } from './openapi.ts'
 import { type Problem, ProblemError, problemOf, problemResponse } from './problem.ts'
 import { sessionPaths } from './session.ts'
 import { statsPaths } from './stats.ts'
@@ -73,6 +74,7 @@ export function createHttpService(parts: HttpParts): HttpService {
     context.json({ ...parts.identity, topics: await parts.engine.topicCount(contextOf(context)) }),
   )
   metricsPath(app, parts)
+  openApiPath(app, parts)
   sessionPaths(app, parts)
   topicPaths(app, parts)
   topicChangePaths(app, parts)
