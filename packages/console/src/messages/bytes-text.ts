@@ -57,12 +57,12 @@ export function preview(bytes: Uint8Array | null, lengthMax = 300): Preview {
 /** A text whose control characters are seen, on one line. */
 export function visible(text: string): string {
   return text.replace(invisible, (character) => {
-    const code = character.charCodeAt(0)
-    if (code < 0x20) return String.fromCharCode(0x2400 + code)
-    if (code === 0x7f) return '\u2421'
-    return `\\u${code.toString(16).padStart(4, '0')}`
+    const short = shortEscapes[character]
+    return short ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
   })
 }
+
+const shortEscapes: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
 
 /** Controls, breaks of lines, and what turns the direction of the text around it. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for

@@ -20,6 +20,8 @@ interface MessageListProps {
   readonly opened: string
   readonly addressOf: (key: string) => string
   readonly onOpen: (row: number) => void
+  /** The focus has come to a row. */
+  readonly onCursor: (row: number) => void
   readonly onSight: (rows: RowsInSight) => void
   /** Somebody scrolls, with whatever. */
   readonly onScrollBy: () => void
@@ -80,6 +82,7 @@ export function MessageList(props: MessageListProps) {
             'data-row': row,
             class: `message-row ${row === cursor ? 'cursor ' : ''}${key === opened ? 'opened' : ''}`,
             'aria-current': key === opened ? 'true' : undefined,
+            onFocusCapture: () => props.onCursor(row),
             onClick: (event: MouseEvent) => {
               if (event.ctrlKey || event.metaKey || event.shiftKey) return
               // A selection of text is no click.

@@ -203,7 +203,7 @@ export function Messages() {
             begin(start)
           }}
         />
-        {error !== undefined && <p class="bad">{error.message}</p>}
+        {error !== undefined && feed?.phase !== 'failed' && <p class="bad">{error.message}</p>}
       </section>
       <div class="messages-and-one">
         <section class="panel" aria-label="Messages">
@@ -230,6 +230,7 @@ export function Messages() {
               opened={openedPlace}
               addressOf={(open) => addressWith(open)}
               onOpen={openRow}
+              onCursor={setCursor}
               handle={list}
               onScrollBy={() => {
                 movedAt.current = performance.now()
