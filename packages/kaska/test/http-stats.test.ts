@@ -5,8 +5,11 @@ import { connect as connectSocket } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
+import tls from 'node:tls'
 import { connect } from '@kaska/client'
-import { type Broker, type BrokerOptions, createBroker } from '../src/broker.ts'
+import { topicNameOf } from '@kaska/protocol'
+import { certificate, privateKey } from '../../client/test/test-certificate.ts'
+import { type Broker, type BrokerOptions, createBroker, type ListenOptions } from '../src/broker.ts'
 import { KafkaTestClient } from './kafka-client.ts'
 
 // What is answered is looked at as it comes.
@@ -19,10 +22,14 @@ interface Started {
   get(path: string): Promise<Json>
 }
 
-async function start(context: TestContext, options: BrokerOptions = { memory: true }) {
+async function start(
+  context: TestContext,
+  options: BrokerOptions = { memory: true },
+  listenOptions: ListenOptions = {},
+) {
   const broker = await createBroker({ topics: [{ name: 'orders', partitions: 2 }], ...options })
   context.after(() => broker.close())
-  const { port } = await broker.listen({ port: 0 })
+  const { port } = await broker.listen({ port: 0, ...listenOptions })
   const get = async (at: string): Promise<Json> => {
     const response = await fetch(`http://127.0.0.1:${port}/api/v1${at}`)
     assert.equal(response.status, 200)
@@ -95,6 +102,37 @@ test('/stats counts messages and requests of both protocols', async (context) =>
   assert.deepEqual(after.connections, { native: 1, kafka: 1, http: 1, websocket: 0 })
 })
 
+test('/topics?details=1: settings and readers beside the figures', async (context) => {
+  const { broker, get } = await start(context, {
+    memory: true,
+    topics: [
+      { name: 'orders', config: { 'retention.ms': '5000', 'retention.bytes': '700' } },
+      { name: 'billing', config: { 'cleanup.policy': '', 'retention.ms': '5000' } },
+      { name: 'idle' },
+    ],
+  })
+  const client = await connect(broker)
+  context.after(() => client.close())
+  await client.send('orders', { value: 'x' })
+  const asking = { principal: null, clientId: '', address: 'test' }
+  const [orders] = await broker.engine.resolve([topicNameOf('orders')], asking)
+  assert(orders !== undefined)
+  for (const name of ['one', 'two']) {
+    await broker.engine.commit(name, [{ topic: orders.id, partition: 0, offset: 1 }], asking)
+  }
+  const { topics } = await get('/topics?details=1')
+  const rows = topics.map(({ name, retentionMs, retentionBytes, groups, messages }: Json) => {
+    return { name, retentionMs, retentionBytes, groups, messages }
+  })
+  const nothing = { retentionMs: null, retentionBytes: null, groups: [], messages: 0 }
+  assert.deepEqual(rows, [
+    { name: 'orders', retentionMs: 5000, retentionBytes: 700, groups: ['one', 'two'], messages: 1 },
+    { name: 'billing', ...nothing },
+    { name: 'idle', ...nothing },
+  ])
+  assert.deepEqual(Object.keys((await get('/topics')).topics[0]), ['name', 'id', 'partitions'])
+})
+
 test('/connections: who is connected, with what, and what went wrong', async (context) => {
   const { get, port } = await start(context)
   const client = await connect(`kaska://127.0.0.1:${port}`, { clientId: 'shop' })
@@ -142,6 +180,22 @@ test('a connection that this side ends is noted', async (context) => {
   assert.equal(connections.length, 1)
   assert.equal(refused.length, 1)
   assert.equal(refused[0].protocol, 'native')
+})
+
+test('what comes over TLS is shown as such', async (context) => {
+  const tlsOptions = { cert: certificate, key: privateKey }
+  const { port, get } = await start(context, { memory: true }, { tls: tlsOptions })
+  const socket = tls.connect({ host: '127.0.0.1', port, ca: certificate, servername: 'localhost' })
+  context.after(() => socket.destroy())
+  const kafka = new KafkaTestClient((chunks) => chunks.forEach((chunk) => void socket.write(chunk)))
+  socket.on('data', (chunk) => kafka.received(chunk))
+  await kafka.ask(18, 3, { clientSoftwareName: 'a', clientSoftwareVersion: '1' })
+  const { connections } = await get('/connections')
+  const shown = connections.map(({ protocol, isTls }: Json) => [protocol, isTls])
+  assert.deepEqual(shown, [
+    ['kafka', true],
+    ['http', false],
+  ])
 })
 
 test('sizes of topics need no open logs', async (context) => {

@@ -1,0 +1,21 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as pass } from 'node:timers/promises'
+import { ProcessWatch } from './process-figures.ts'
+
+test('what holds the event loop shows, and nothing before it is watched', async () => {
+  const watch = new ProcessWatch()
+  assert.deepEqual(watch.read().eventLoop, { p50Ms: 0, p99Ms: 0, maxMs: 0 })
+  watch.start()
+  // Until it has measured once.
+  while (watch.read().eventLoop.maxMs === 0) await pass(5)
+  const end = performance.now() + 150
+  while (performance.now() < end);
+  while (watch.read().eventLoop.maxMs < 100) await pass(5)
+  const { eventLoop, rssBytes, heapBytes, cpuSeconds, startedAt } = watch.read()
+  assert(eventLoop.p50Ms <= eventLoop.p99Ms && eventLoop.p99Ms <= eventLoop.maxMs)
+  assert(rssBytes > heapBytes && heapBytes > 1e6 && cpuSeconds > 0.1)
+  assert(startedAt <= Date.now())
+  watch.stop()
+  assert.equal(watch.read().eventLoop.maxMs, 0)
+})
