@@ -114,6 +114,11 @@ export class Client implements AsyncDisposable {
     })
   }
 
+  /** What the client speaks to, for programs that move batches rather than messages; ends with the client. */
+  get engine(): Engine {
+    return this.#engine
+  }
+
   // Topics ------------------------------------------------------------------------------------------
 
   /** Rejects with TopicExistsError, InvalidTopicError, InvalidArgumentError. */
