@@ -3,7 +3,7 @@
  * focus.
  */
 import type { ComponentChildren } from 'preact'
-import { useEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 
 interface DialogProps {
   readonly title: string
@@ -13,11 +13,11 @@ interface DialogProps {
 
 export function Dialog({ title, onClose, children }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null)
-  useEffect(() => {
+  useLayoutEffect(() => {
     const dialog = element.current
     dialog?.showModal()
     dialog?.querySelector<HTMLElement>('input, select, textarea')?.focus()
-    // Who had the focus before has it again, however the dialog ends.
+    // While it is still in the page: so who had the focus before has it again, however it ends.
     return () => dialog?.close()
   }, [])
   return (
