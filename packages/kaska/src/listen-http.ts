@@ -18,6 +18,8 @@ import type { ByteBudget } from './transport/byte-budget.ts'
 export interface HttpOptions {
   /** Names, beside addresses and localhost, that browsers may call this broker by. */
   readonly hosts?: readonly string[]
+  /** Pages of other origins that may use HTTP and WebSocket here: `https://app.example`. */
+  readonly origins?: readonly string[]
   /** What has to be shown to be served; nothing unless given. */
   readonly token?: string
 }
@@ -59,6 +61,7 @@ export async function openHttp(join: HttpJoin): Promise<Loaded> {
     files: openConsoleFiles(),
     access: {
       hosts: options.hosts ?? [],
+      origins: options.origins ?? [],
       token: options.token,
       isSame: isSameText,
       gate: new TokenGate(clock),

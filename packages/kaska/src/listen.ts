@@ -110,9 +110,18 @@ export async function openListener(
   }
 }
 
+/** As browsers write it. */
+const originPattern = /^https?:\/\/[^/\sA-Z]+$/
+
 /** Throws InvalidArgumentError where HTTP would be open to a network. */
 function checkHttp(host: string, http: HttpOptions | false | undefined): HttpOptions | undefined {
   if (http === false) return undefined
+  const odd = http?.origins?.find((origin) => !originPattern.test(origin))
+  if (odd !== undefined) {
+    throw new InvalidArgumentError(
+      `an origin is written https://app.example or http://localhost:3000, not '${odd}'`,
+    )
+  }
   if (http?.token === '') throw new InvalidArgumentError('the token for HTTP is empty')
   if (isLoopback(host) || host === 'localhost' || http?.token !== undefined) return http ?? {}
   throw new InvalidArgumentError(

@@ -134,6 +134,42 @@ test('nothing tells a browser that another page may read, embed or guess', async
   assert.equal(refused.headers.get('access-control-allow-origin'), null)
 })
 
+test('pages of an origin that was named may ask, and are told so', async (context) => {
+  const origin = 'http://localhost:3000'
+  const { api, port, broker } = await startHttp(context, {
+    http: { origins: [origin], token: 'right' },
+  })
+  const preflight = await fetch(`${api}/topics/orders`, {
+    method: 'OPTIONS',
+    headers: { origin, 'access-control-request-method': 'PATCH' },
+  })
+  assert.equal(preflight.status, 204)
+  assert.match(preflight.headers.get('access-control-allow-methods') ?? '', /PATCH/)
+  assert.match(preflight.headers.get('access-control-allow-headers') ?? '', /authorization/)
+  assert.equal((await fetch(`${api}/topics`, { headers: { origin } })).status, 401)
+  const headers = { origin, authorization: 'Bearer right' }
+  const answer = await fetch(`${api}/topics`, { headers })
+  assert.equal(answer.status, 200)
+  assert.equal(answer.headers.get('access-control-allow-origin'), origin)
+  assert.equal(answer.headers.get('access-control-allow-credentials'), null)
+  for (const other of ['http://localhost:3001', 'https://localhost:3000', 'null', 'http://evil']) {
+    const refused = await fetch(`${api}/topics`, { headers: { ...headers, origin: other } })
+    assert.equal(refused.status, 403, other)
+    assert.equal(refused.headers.get('access-control-allow-origin'), null)
+  }
+  const open = (from: string) =>
+    statusOf(
+      port,
+      'GET /ws',
+      `Host: localhost:${port}\r\nOrigin: ${from}\r\nAuthorization: Bearer right\r\n${upgrade}`,
+    )
+  assert.equal(await open(origin), 101)
+  assert.equal(await open('http://localhost:3001'), 403)
+  for (const odd of ['localhost:3000', 'http://localhost:3000/', '*', 'null']) {
+    await assert.rejects(broker.listen({ port: 0, http: { origins: [odd] } }), /origin/, odd)
+  }
+})
+
 test('a token is taken from the header and the cookie, and never from an address', async (context) => {
   const token = 'a+b/c==; x=ü "'
   const { api, url } = await startHttp(context, { http: { token } })

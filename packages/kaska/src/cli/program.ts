@@ -120,6 +120,17 @@ function addServe(program: Command, terminal: Terminal, version: string): void {
       ),
     )
     .addOption(
+      new Setting(
+        '--http-origin <origin>',
+        'an origin whose pages may use HTTP and WebSocket here (https://app.example); repeatable',
+        {
+          environment: 'KASKA_HTTP_ORIGIN',
+          read: readText,
+          isList: true,
+        },
+      ),
+    )
+    .addOption(
       new Setting('--no-http', 'neither HTTP nor WebSocket on the port', {
         environment: 'KASKA_NO_HTTP',
         read: readBoolean,

@@ -18,6 +18,8 @@ export interface AccessRequest {
 export interface AccessPolicy {
   /** Names, beside addresses and localhost, that this broker is called by: `--http-host`. */
   readonly hosts: readonly string[]
+  /** Pages of other origins that may ask: `--http-origin`. */
+  readonly origins: readonly string[]
   /** What has to be shown, as a bearer token or in the cookie; undefined: nothing. */
   readonly token: string | undefined
   /** Compares two strings in a time that does not tell where they differ. */
@@ -62,13 +64,16 @@ export function refuse(request: AccessRequest, policy: AccessPolicy): Refusal | 
       detail: `this broker is not called '${hostName(host).slice(0, 253)}': start it with --http-host NAME if it is`,
     }
   }
-  if (!isFromHere(request, host)) {
+  const isAllowed = allowedOrigin(request, policy) !== undefined
+  if (!isAllowed && !isFromHere(request, host)) {
     return {
       status: 403,
       title: 'Other origin',
-      detail: 'pages of other origins are not served',
+      detail: 'pages of other origins are not served: start the broker with --http-origin for one',
     }
   }
+  // A browser asks for a page whether it may ask, and shows no token then.
+  if (isAllowed && isPreflight(request)) return undefined
   if (policy.token === undefined || isOpen(request)) return undefined
   const shown = shownToken(request)
   return shown === undefined
@@ -124,6 +129,41 @@ function isFromHere(request: AccessRequest, host: string): boolean {
     request.header('sec-fetch-mode') === 'navigate' &&
     request.header('sec-fetch-dest') === 'document'
   return isLink && request.method === 'GET'
+}
+
+/** The origin of the page that asks, where it is another one that may. */
+function allowedOrigin(
+  { header }: Pick<AccessRequest, 'header'>,
+  { origins }: AccessPolicy,
+): string | undefined {
+  const origin = header('origin')
+  return origin !== undefined && origins.includes(origin) ? origin : undefined
+}
+
+function isPreflight({ method, header }: Pick<AccessRequest, 'method' | 'header'>): boolean {
+  return method === 'OPTIONS' && header('access-control-request-method') !== undefined
+}
+
+/** What tells a browser that a page of another origin may have the answer; nothing where it may not. */
+export function originHeaders(
+  request: Pick<AccessRequest, 'method' | 'header'>,
+  policy: AccessPolicy,
+): Readonly<Record<string, string>> {
+  const origin = allowedOrigin(request, policy)
+  if (origin === undefined) return {}
+  const headers = {
+    'access-control-allow-origin': origin,
+    'access-control-expose-headers': 'allow, kaska-timestamp, location, retry-after',
+    vary: 'origin',
+  }
+  if (!isPreflight(request)) return headers
+  return {
+    ...headers,
+    'access-control-allow-methods': 'GET, POST, PUT, PATCH, DELETE',
+    'access-control-allow-headers': 'authorization, content-type, last-event-id',
+    'access-control-allow-private-network': 'true',
+    'access-control-max-age': '600',
+  }
 }
 
 function originHost(origin: string): string | undefined {

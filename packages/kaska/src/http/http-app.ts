@@ -4,7 +4,7 @@
  * details (problem.ts). The paths are in the files beside this one, one an area.
  */
 import { Hono } from 'hono/tiny'
-import { type AccessPolicy, forgetCookie, refuse, tokenCookie } from './access.ts'
+import { type AccessPolicy, forgetCookie, originHeaders, refuse, tokenCookie } from './access.ts'
 import { connectionPaths } from './connections.ts'
 import { consolePaths } from './console.ts'
 import { countRequests } from './count-requests.ts'
@@ -61,9 +61,10 @@ export function createHttpService(parts: HttpParts): HttpService {
   countRequests(app, parts)
   app.use(async (context, next) => {
     const refusal = refusalOf(context.req.raw, context.env.peer, access)
-    if (refusal !== undefined) return withSafeHeaders(refusal)
+    if (refusal !== undefined) return withSafeHeaders(refusal, {})
     await next()
-    withSafeHeaders(context.res)
+    const header = (name: string) => context.req.header(name)
+    withSafeHeaders(context.res, originHeaders({ method: context.req.method, header }, access))
     return undefined
   })
   app.get('/healthz', (context) => context.text('ok\n'))
@@ -141,9 +142,9 @@ function refusalOf(request: Request, peer: HttpPeer, access: AccessPolicy): Resp
   return problemResponse(problem, isStale ? { 'set-cookie': forgetCookie(isTls) } : {})
 }
 
-function withSafeHeaders(response: Response): Response {
+function withSafeHeaders(response: Response, more: Readonly<Record<string, string>>): Response {
   const { headers } = response
-  for (const [name, value] of Object.entries(safeHeaders)) headers.set(name, value)
+  for (const [name, value] of Object.entries({ ...safeHeaders, ...more })) headers.set(name, value)
   for (const [name, value] of Object.entries(usualHeaders)) {
     if (!headers.has(name)) headers.set(name, value)
   }

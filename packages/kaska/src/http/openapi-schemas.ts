@@ -108,6 +108,7 @@ const schemas = {
     ...topicMembers,
     'messages?': said(count, 'The sum of end - start of its partitions.'),
     'bytes?': said(count, 'On the disk.'),
+    'isWhole?': said(flag, 'False: some partitions have not been looked at yet.'),
     'messagesIn?': said(count, 'Since the start of the broker, like those that follow.'),
     'bytesIn?': count,
     'messagesOut?': count,

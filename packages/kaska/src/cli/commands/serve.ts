@@ -20,6 +20,7 @@ interface ServeOptions {
   readonly http?: boolean
   readonly httpToken?: string
   readonly httpHost?: readonly string[]
+  readonly httpOrigin?: readonly string[]
   readonly data: string
   readonly memory?: boolean
   readonly sync: 'always' | 'os'
@@ -75,7 +76,8 @@ export async function serve(command: Command, terminal: Terminal, version: strin
 }
 
 /** Whoever reaches the port could read and write everything from a script: that has to be meant. */
-function httpOptions({ host, http, httpToken, httpHost }: ServeOptions): HttpOptions | false {
+function httpOptions(options: ServeOptions): HttpOptions | false {
+  const { host, http, httpToken, httpHost, httpOrigin } = options
   if (http === false) return false
   if (httpToken === undefined && !isLoopback(host) && host !== 'localhost') {
     throw new UsageError(
@@ -83,7 +85,8 @@ function httpOptions({ host, http, httpToken, httpHost }: ServeOptions): HttpOpt
       'give a token with --http-token, or go without with --no-http',
     )
   }
-  return { hosts: httpHost ?? [], ...(httpToken === undefined ? {} : { token: httpToken }) }
+  const token = httpToken === undefined ? {} : { token: httpToken }
+  return { hosts: httpHost ?? [], origins: httpOrigin ?? [], ...token }
 }
 
 /** What stands in the files that the options name. */
