@@ -112,6 +112,7 @@ const schemas = {
     'messagesIn?': said(count, 'Since the start of the broker, like those that follow.'),
     'bytesIn?': count,
     'messagesOut?': count,
+    'bytesOut?': count,
     'retentionMs?': said(someCount, 'Null: for ever.'),
     'retentionBytes?': said(someCount, 'Null: any size.'),
     'groups?': list(text, 'Who has committed in it, or reads it.'),
