@@ -92,6 +92,8 @@ export class KafkaSession implements Receiver, ConnectionBytes {
   /** Requests whose frame is still needed, those without an answer included. */
   #inFlight = 0
   #writtenBytes = 0
+  /** When the requests that are being taken came, in monotonic time. */
+  #takenAt = 0
   #isTaking = false
   /** Are there answers that leave at the end of this turn of promises? */
   #isAnswering = false
@@ -207,6 +209,7 @@ export class KafkaSession implements Receiver, ConnectionBytes {
     if (this.#isTaking || this.#isDone) return
     this.#isTaking = true
     this.#isHeldBack = false
+    this.#takenAt = this.#shared.broker.clock.monotonic()
     try {
       while (!this.#isDone) {
         if (this.#isFull) {
@@ -242,9 +245,8 @@ export class KafkaSession implements Receiver, ConnectionBytes {
       const reader = new ChunkReader(frame)
       const header = kafka.readRequestHeader(reader)
       const { apiKey, apiVersion } = header
-      const { handlers, clock } = this.#shared.broker
-      const handler = handlers.get(apiKey)
-      const arrivedAt = clock.monotonic()
+      const handler = this.#shared.broker.handlers.get(apiKey)
+      const arrivedAt = this.#takenAt
       const isServed = handler !== undefined && kafka.inRange(handler.versions, apiVersion)
       if (isServed) return { frame, reader, header, arrivedAt, handler }
       if (apiKey === apiVersionsKey) {

@@ -41,7 +41,7 @@ export class Request {
     this.operation = head.operation
     this.tag = head.tag
     this.#frame = frame
-    this.#startedAt = session.shared.clock.monotonic()
+    this.#startedAt = session.takenAt
   }
 
   get engine(): Engine {

@@ -79,6 +79,8 @@ export class Session implements Receiver, ConnectionBytes {
   context: RequestContext
   /** Whose sequence numbers this connection sends. */
   producer: ProducerIdentity | undefined
+  /** When the frames that are being taken came, in monotonic time: looked up once for all of them. */
+  takenAt = 0
   /** What polls that are under way may bring, together. */
   promisedBytes = 0
   readonly #transport: Transport
@@ -250,6 +252,7 @@ export class Session implements Receiver, ConnectionBytes {
     if (this.#isTaking || this.#isDone) return
     this.#isTaking = true
     this.#isHeldBack = false
+    this.takenAt = this.shared.clock.monotonic()
     try {
       for (;;) {
         if (this.#isFull) {
