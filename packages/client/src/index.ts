@@ -2,5 +2,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 export * from './api.ts'
 export { type ConnectOptions, connect } from './host/connect.ts'
+export { createKafkaEngine, type KafkaEngineSettings } from './host/kafka-connect.ts'
 export { createNodeHost } from './host/node-host.ts'
 export { createTcpDialer, createTlsDialer, type TlsOptions } from './host/socket-transport.ts'
+export { KafkaEngine, type KafkaEngineOptions } from './kafka/kafka-engine.ts'
+export type { BrokerAddress, KafkaCall, KafkaDialer, KafkaLink } from './kafka/kafka-link.ts'

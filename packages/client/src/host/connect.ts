@@ -8,12 +8,14 @@ import {
   createNativeClient,
   type InProcessBroker,
 } from '../create-client.ts'
+import { isKafkaUrl } from '../kafka/kafka-url.ts'
+import { connectKafka } from './kafka-connect.ts'
 import { createNodeHost } from './node-host.ts'
 import { createTcpDialer, createTlsDialer, type TlsOptions } from './socket-transport.ts'
 import { createWebSocketDialer } from './web-socket-dialer.ts'
 
 export interface ConnectOptions extends ClientOptions {
-  /** For `kaskas://`: what Node's `tls.connect` takes (`ca`, `cert`, `key`, `servername`, ...). */
+  /** For `kaskas://` and `kafkas://`: what Node's `tls.connect` takes (`ca`, `cert`, `key`, `servername`, ...). */
   readonly tls?: TlsOptions | undefined
   /** Ends the wait for the connection; `connect` then rejects with its reason. */
   readonly signal?: AbortSignal | undefined
@@ -21,7 +23,8 @@ export interface ConnectOptions extends ClientOptions {
 
 /**
  * A client of the broker at a URL (`kaska://127.0.0.1:9092`, `kaskas://` for TLS, `ws://` and
- * `wss://`), or of a broker in this process. Rejects with ConnectionError, within `connectTimeoutMs`
+ * `wss://`), of an Apache Kafka cluster (`kafka://b1:9092,b2:9092`, `kafkas://` for TLS; needs the package
+ * @platformatic/kafka), or of a broker in this process. Rejects with ConnectionError, within `connectTimeoutMs`
  * (5 s), and with InvalidArgumentError.
  */
 export async function connect(
@@ -38,6 +41,7 @@ export async function connect(
     }
     return createInProcessClient(broker, rest, host)
   }
+  if (isKafkaUrl(broker)) return await connectKafka(broker, rest, host, tls, signal)
   const url = parseBrokerUrl(broker)
   switch (url.scheme) {
     case 'kaska':

@@ -1,0 +1,418 @@
+/**
+ * Batches on their way to the leaders of their partitions, each partition's in the order of the calls.
+ *
+ *   send --> queue --flush--> on its way --answered--> result
+ *              ^                  |
+ *              '---- refused: the leader has moved
+ *
+ * A partition is warm while its leader takes what it is sent; then any number of batches is on the way
+ * at once. Else one goes alone, and the others follow when it was taken: what was refused because the
+ * leader has moved goes again before what came behind it. What was under way when a connection broke is
+ * not sent again here (only its sender knows whether it may be): it fails with ConnectionError.
+ */
+import {
+  batchCrc,
+  batchHeaderBytes,
+  batchLengthOverhead,
+  batchMagic,
+  type Clock,
+  ConnectionError,
+  type Crc32c,
+  compressionMask,
+  controlBit,
+  encodeBatchHeader,
+  InvalidArgumentError,
+  InvalidMessageError,
+  kafka,
+  type ProducerIdentity,
+  type RequestContext,
+  type SendPart,
+  type SendPartResult,
+  type SendRequest,
+  setBatchCrc,
+  transactionalBit,
+  UnknownPartitionError,
+  UnknownTopicError,
+  UnsupportedCompressionError,
+} from '@kaska/protocol'
+import { sleep } from '../abort.ts'
+import type { BrokerConnection } from './broker-connection.ts'
+import type { Cluster } from './cluster.ts'
+import { errorOfCode, isMoved } from './kafka-errors.ts'
+
+const { errorCode } = kafka
+
+/** How long a batch is sent to one leader after the other before it is refused. */
+const settleMsMax = 10_000
+const pauseMsMin = 10
+const pauseMsMax = 200
+/** How long a leader may wait for its followers, as Kafka's producers have it. */
+const ackTimeoutMs = 30_000
+/** Batches of one request; a larger one goes alone. */
+const requestBytesMax = 8 << 20
+const compressionMax = 4
+
+interface Outgoing {
+  readonly part: SendPart
+  readonly producer: ProducerIdentity | undefined
+  readonly deadline: number
+  /** The place among those of its partition. */
+  readonly order: number
+  readonly signal: AbortSignal | undefined
+  readonly settle: (result: SendPartResult) => void
+}
+
+interface PartitionQueue {
+  readonly topic: string
+  readonly partition: number
+  readonly waiting: Outgoing[]
+  onTheWay: number
+  nextOrder: number
+  isWarm: boolean
+  /** Is what is known of its leader wrong? */
+  isStale: boolean
+  isPreparing: boolean
+  failures: number
+}
+
+export interface KafkaSenderOptions {
+  readonly cluster: Cluster
+  readonly clock: Clock
+  readonly crc32c: Crc32c
+}
+
+export class KafkaSender {
+  readonly #cluster: Cluster
+  readonly #clock: Clock
+  readonly #crc32c: Crc32c
+  readonly #queues = new Map<string, PartitionQueue>()
+  /** Those that have something to send. */
+  readonly #ready = new Set<PartitionQueue>()
+  #isFlushing = false
+
+  constructor({ cluster, clock, crc32c }: KafkaSenderOptions) {
+    this.#cluster = cluster
+    this.#clock = clock
+    this.#crc32c = crc32c
+  }
+
+  send(
+    { producer, parts }: SendRequest,
+    { signal }: RequestContext,
+  ): Promise<readonly SendPartResult[]> {
+    const deadline = this.#clock.monotonic() + settleMsMax
+    return Promise.all(
+      parts.map((part) => {
+        const error = refusalOf(part)
+        if (error !== undefined) return { error }
+        return new Promise<SendPartResult>((settle) => {
+          const queue = this.#queueOf(part)
+          const order = queue.nextOrder++
+          queue.waiting.push({ part, producer, deadline, order, signal, settle })
+          this.#wake(queue)
+        })
+      }),
+    )
+  }
+
+  #queueOf({ topic, partition }: SendPart): PartitionQueue {
+    const key = `${partition} ${topic}`
+    let queue = this.#queues.get(key)
+    if (queue === undefined) {
+      queue = {
+        topic,
+        partition,
+        waiting: [],
+        onTheWay: 0,
+        nextOrder: 0,
+        isWarm: false,
+        isStale: false,
+        isPreparing: false,
+        failures: 0,
+      }
+      this.#queues.set(key, queue)
+    }
+    return queue
+  }
+
+  #wake(queue: PartitionQueue): void {
+    if (queue.waiting.length === 0) return
+    this.#ready.add(queue)
+    if (this.#isFlushing) return
+    this.#isFlushing = true
+    // What is sent in this turn goes together.
+    queueMicrotask(() => this.#flush())
+  }
+
+  #flush(): void {
+    this.#isFlushing = false
+    // One batch a partition in each round; a round is one request a broker.
+    for (;;) {
+      const requests = new Map<BrokerConnection, { queue: PartitionQueue; sent: Outgoing }[]>()
+      const sizes = new Map<BrokerConnection, number>()
+      for (const queue of this.#ready) {
+        const connection = this.#leaderOf(queue)
+        const next = connection === undefined ? undefined : this.#next(queue)
+        if (connection === undefined || next === undefined) {
+          this.#ready.delete(queue)
+          continue
+        }
+        const size = sizes.get(connection) ?? 0
+        if (size > 0 && size + next.part.batch.recordsLength > requestBytesMax) continue
+        sizes.set(connection, size + next.part.batch.recordsLength)
+        queue.waiting.shift()
+        queue.onTheWay++
+        const request = requests.get(connection)
+        if (request === undefined) requests.set(connection, [{ queue, sent: next }])
+        else request.push({ queue, sent: next })
+      }
+      if (requests.size === 0) return
+      for (const [connection, request] of requests) void this.#produce(connection, request)
+    }
+  }
+
+  #next(queue: PartitionQueue): Outgoing | undefined {
+    for (let next = queue.waiting[0]; next !== undefined; next = queue.waiting[0]) {
+      if (next.signal?.aborted) {
+        queue.waiting.shift()
+        next.settle({ error: asError(next.signal.reason) })
+        continue
+      }
+      return queue.isWarm || queue.onTheWay === 0 ? next : undefined
+    }
+    return undefined
+  }
+
+  /** The connection to the leader; undefined: it is looked for. */
+  #leaderOf(queue: PartitionQueue): BrokerConnection | undefined {
+    if (queue.isPreparing) return undefined
+    const topic = queue.isStale ? undefined : this.#cluster.topics.get(queue.topic)
+    const leader = topic?.leaders[queue.partition]?.leader ?? -1
+    const connection = leader < 0 ? undefined : this.#cluster.opened(leader, 'send')
+    if (connection === undefined) void this.#prepare(queue)
+    return connection
+  }
+
+  /** Finds the leader and connects to it; fails what waits where that is not to be. */
+  async #prepare(queue: PartitionQueue): Promise<void> {
+    queue.isPreparing = true
+    try {
+      if (queue.failures > 0) await this.#pause(queue)
+      const topic =
+        queue.isStale || !this.#cluster.topics.has(queue.topic)
+          ? await this.#cluster.refresh(queue.topic)
+          : this.#cluster.topics.get(queue.topic)
+      queue.isStale = false
+      if (topic === undefined) {
+        throw new UnknownTopicError(`no topic of the cluster has the id ${queue.topic}`)
+      }
+      const partition = topic.leaders[queue.partition]
+      if (partition === undefined) {
+        throw new UnknownPartitionError(`'${topic.name}' has no partition ${queue.partition}`)
+      }
+      if (partition.leader < 0) this.#unsettled(queue, `'${topic.name}' has no leader now`)
+      else await this.#cluster.connection(partition.leader, 'send')
+    } catch (error) {
+      this.#unsettledBy(queue, error)
+    } finally {
+      queue.isPreparing = false
+      this.#wake(queue)
+      this.#drop(queue)
+    }
+  }
+
+  #pause(queue: PartitionQueue): Promise<void> {
+    const pauseMs = Math.min(pauseMsMin * 2 ** (queue.failures - 1), pauseMsMax)
+    return sleep(this.#clock, pauseMs, this.#cluster.closing.signal)
+  }
+
+  #unsettledBy(queue: PartitionQueue, error: unknown): void {
+    // A leader that is gone will have a successor.
+    if (error instanceof ConnectionError) this.#unsettled(queue, error.message)
+    else for (const one of queue.waiting.splice(0)) one.settle({ error: asError(error) })
+  }
+
+  /** Those whose time is up fail; the others wait for the next try. */
+  #unsettled(queue: PartitionQueue, reason: string): void {
+    queue.isStale = true
+    queue.failures++
+    const now = this.#clock.monotonic()
+    for (const one of queue.waiting.splice(0)) {
+      if (one.deadline > now) queue.waiting.push(one)
+      else one.settle({ error: new ConnectionError(reason) })
+    }
+  }
+
+  /** Nothing is kept of a partition that is not known. */
+  #drop(queue: PartitionQueue): void {
+    if (queue.waiting.length > 0 || queue.onTheWay > 0 || this.#cluster.topics.has(queue.topic))
+      return
+    this.#ready.delete(queue)
+    this.#queues.delete(`${queue.partition} ${queue.topic}`)
+  }
+
+  async #produce(
+    connection: BrokerConnection,
+    request: readonly { queue: PartitionQueue; sent: Outgoing }[],
+  ): Promise<void> {
+    type Answer = kafka.ProduceResponse['responses'][number]['partitionResponses'][number]
+    const answers = new Map<string, Answer>()
+    let failure: Error | undefined
+    try {
+      const answer = await connection.request(
+        kafka.produceRequest,
+        kafka.produceResponse,
+        this.#requestOf(request),
+      )
+      for (const { topicId, name, partitionResponses } of answer.responses) {
+        for (const one of partitionResponses) {
+          answers.set(`${one.index} ${topicId}`, one)
+          if (name !== '') answers.set(`${one.index} ${name}`, one)
+        }
+      }
+    } catch (error) {
+      failure = this.#cluster.closed ?? asError(error)
+    }
+    for (const { queue, sent } of request) {
+      queue.onTheWay--
+      const name = this.#cluster.topics.get(queue.topic)?.name
+      const answer =
+        answers.get(`${queue.partition} ${queue.topic}`) ??
+        answers.get(`${queue.partition} ${name}`)
+      if (answer !== undefined) this.#answered(queue, sent, answer)
+      else this.#lost(queue, sent, failure)
+    }
+    for (const { queue } of request) {
+      this.#wake(queue)
+      this.#drop(queue)
+    }
+  }
+
+  #requestOf(request: readonly { queue: PartitionQueue; sent: Outgoing }[]) {
+    const byTopic = new Map<string, { index: number; records: readonly Uint8Array[] }[]>()
+    for (const { queue, sent } of request) {
+      const parts = byTopic.get(queue.topic)
+      const part = { index: queue.partition, records: this.#encode(sent) }
+      if (parts === undefined) byTopic.set(queue.topic, [part])
+      else parts.push(part)
+    }
+    return {
+      transactionalId: null,
+      acks: -1,
+      timeoutMs: ackTimeoutMs,
+      topicData: [...byTopic].map(([topicId, partitionData]) => ({
+        name: this.#cluster.topics.get(topicId)?.name ?? '',
+        topicId,
+        partitionData,
+      })),
+    }
+  }
+
+  #encode({ part, producer }: Outgoing): Uint8Array[] {
+    const { batch, baseSequence } = part
+    const header = encodeBatchHeader({
+      baseOffset: 0,
+      batchLength: batchHeaderBytes - batchLengthOverhead + batch.recordsLength,
+      partitionLeaderEpoch: -1,
+      magic: batchMagic,
+      crc: 0,
+      attributes: batch.attributes,
+      lastOffsetDelta: batch.lastOffsetDelta,
+      baseTimestamp: batch.baseTimestamp,
+      maxTimestamp: batch.maxTimestamp,
+      producerId: producer?.producerId ?? -1,
+      producerEpoch: producer?.producerEpoch ?? -1,
+      baseSequence: producer === undefined ? -1 : baseSequence,
+      recordCount: batch.recordCount,
+    })
+    setBatchCrc(header, batchCrc(header, batch.records, this.#crc32c))
+    return [header, ...batch.records]
+  }
+
+  #answered(
+    queue: PartitionQueue,
+    sent: Outgoing,
+    answer: {
+      errorCode: number
+      errorMessage: string | null
+      baseOffset: number
+      logAppendTimeMs: number
+      recordErrors: readonly { batchIndexErrorMessage: string | null }[]
+    },
+  ): void {
+    const { errorCode: code, baseOffset, logAppendTimeMs } = answer
+    if (code === 0) {
+      queue.isWarm = true
+      queue.failures = 0
+      const appendTimestamp = logAppendTimeMs < 0 ? undefined : logAppendTimeMs
+      sent.settle({ baseOffset, appendTimestamp })
+      return
+    }
+    const text = answer.recordErrors[0]?.batchIndexErrorMessage ?? answer.errorMessage
+    const what = `partition ${queue.partition} refused a batch`
+    if (code === errorCode.DUPLICATE_SEQUENCE_NUMBER) {
+      const message = `${what}: it was stored before, too long ago to tell where`
+      sent.settle({ error: new InvalidArgumentError(message) })
+      return
+    }
+    if (this.#mayGoAgain(queue, sent, code) && sent.deadline > this.#clock.monotonic()) {
+      queue.isWarm = false
+      queue.isStale = true
+      queue.failures++
+      putBack(queue.waiting, sent)
+      return
+    }
+    // Whoever sends again is to find the leader.
+    if (isMoved(code)) queue.isStale = true
+    const error = isMoved(code)
+      ? new ConnectionError(`${what}: ${text ?? kafka.errorOf(code)?.name}`)
+      : errorOfCode(code, what, text)
+    sent.settle({ error })
+  }
+
+  #mayGoAgain(queue: PartitionQueue, { order, producer }: Outgoing, code: number): boolean {
+    if (isMoved(code)) return true
+    if (producer === undefined) return false
+    // It may be stored: sent again, it is recognised by its number.
+    if (code === errorCode.REQUEST_TIMED_OUT) return true
+    if (code === errorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND) return true
+    // It is out of its turn only because one before it goes again.
+    if (code !== errorCode.OUT_OF_ORDER_SEQUENCE_NUMBER) return false
+    return queue.waiting.some(
+      (one) => one.order < order && one.producer?.producerId === producer.producerId,
+    )
+  }
+
+  #lost(queue: PartitionQueue, sent: Outgoing, failure: Error | undefined): void {
+    queue.isWarm = false
+    queue.isStale = true
+    const error = failure ?? new ConnectionError('the broker answered without this partition')
+    sent.settle({ error })
+  }
+}
+
+/** Back to its place in the order of the calls. */
+function putBack(waiting: Outgoing[], one: Outgoing): void {
+  const index = waiting.findIndex(({ order }) => order > one.order)
+  if (index === -1) waiting.push(one)
+  else waiting.splice(index, 0, one)
+}
+
+/** What need not be sent to be refused. */
+function refusalOf({ batch }: SendPart): Error | undefined {
+  if (batch.attributes & (transactionalBit | controlBit)) {
+    return new InvalidMessageError('a batch of a transaction cannot be sent')
+  }
+  if ((batch.attributes & compressionMask) > compressionMax) {
+    const type = batch.attributes & compressionMask
+    return new UnsupportedCompressionError(`Kafka knows no compression of type ${type}`)
+  }
+  if (batch.recordCount < 1 || batch.lastOffsetDelta !== batch.recordCount - 1) {
+    return new InvalidMessageError('a batch whose offsets are not those of its messages')
+  }
+  return undefined
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason))
+}
