@@ -18,7 +18,9 @@ import {
   compressionMask,
   type Engine,
   InvalidArgumentError,
+  InvalidMessageError,
   kafka,
+  type MessageBatch,
   type OffsetBounds,
   OffsetOutOfRangeError,
   type PolledBatch,
@@ -87,7 +89,12 @@ export class KafkaEngine implements Engine {
     this.#cluster = new Cluster(options)
     this.#lanes = new FetchLanes(this.#cluster, clock)
     this.#topics = new KafkaTopics(this.#cluster)
-    this.#sender = new KafkaSender({ cluster: this.#cluster, clock, crc32c })
+    this.#sender = new KafkaSender({
+      cluster: this.#cluster,
+      clock,
+      crc32c,
+      isDamaged: (batch) => this.#isDamaged(batch),
+    })
     this.#groups = new GroupOffsets(this.#cluster)
     this.#poller = new KafkaPoller({
       cluster: this.#cluster,
@@ -130,16 +137,7 @@ export class KafkaEngine implements Engine {
   }
 
   initProducer(context: RequestContext): Promise<ProducerIdentity> {
-    return this.#do(context, async () => {
-      const connection = await this.#cluster.admin()
-      const { errorCode, producerId, producerEpoch } = await connection.request(
-        kafka.initProducerIdRequest,
-        kafka.initProducerIdResponse,
-        { transactionalId: null, transactionTimeoutMs: 60_000 },
-      )
-      if (errorCode !== 0) throw errorOfCode(errorCode, 'no producer id was given')
-      return { producerId, producerEpoch }
-    })
+    return this.#do(context, () => this.#settled(() => this.#introduce()))
   }
 
   send(request: SendRequest, context: RequestContext): Promise<readonly SendPartResult[]> {
@@ -238,6 +236,18 @@ export class KafkaEngine implements Engine {
     return abortable(abortable(work(), closing.signal), context.signal)
   }
 
+  async #introduce(): Promise<ProducerIdentity> {
+    const connection = await this.#cluster.admin()
+    const { errorCode, producerId, producerEpoch } = await connection.request(
+      kafka.initProducerIdRequest,
+      kafka.initProducerIdResponse,
+      { transactionalId: null, transactionTimeoutMs: 60_000 },
+    )
+    if (errorCode === 0) return { producerId, producerEpoch }
+    const error = errorOfCode(errorCode, 'no producer id was given')
+    throw isMoved(errorCode) ? new Moved(error) : error
+  }
+
   async #topicOf({
     topic,
     partition,
@@ -304,16 +314,29 @@ export class KafkaEngine implements Engine {
     })
   }
 
-  /** The bytes of the value at an offset; undefined where compaction has taken it. */
-  #sizeIn(batch: PolledBatch, offset: number): number | undefined {
+  /** Do a batch's records, once expanded, contradict what it says of them? */
+  #isDamaged(batch: MessageBatch): boolean {
+    try {
+      const cursor = this.#cursorOf(batch)
+      while (cursor.next()) {}
+      return false
+    } catch (error) {
+      return error instanceof InvalidMessageError
+    }
+  }
+
+  #cursorOf(batch: MessageBatch): RecordCursor {
     const { codecs, expandedBytesMax } = this.#options
     const compression = batch.attributes & compressionMask
-    const records =
-      compression === 0
-        ? batch.records
-        : [codecs(compression).decompress(batch.records, expandedBytesMax)]
-    const length = records.reduce((sum, view) => sum + view.length, 0)
-    const cursor = new RecordCursor(records, length, batch.recordCount)
+    if (compression === 0)
+      return new RecordCursor(batch.records, batch.recordsLength, batch.recordCount)
+    const records = codecs(compression).decompress(batch.records, expandedBytesMax)
+    return new RecordCursor([records], records.length, batch.recordCount)
+  }
+
+  /** The bytes of the value at an offset; undefined where compaction has taken it. */
+  #sizeIn(batch: PolledBatch, offset: number): number | undefined {
+    const cursor = this.#cursorOf(batch)
     while (cursor.next()) {
       if (batch.baseOffset + cursor.offsetDelta === offset) return Math.max(0, cursor.valueLength)
     }

@@ -24,6 +24,7 @@ import {
   InvalidArgumentError,
   InvalidMessageError,
   kafka,
+  type MessageBatch,
   type ProducerIdentity,
   type RequestContext,
   type SendPart,
@@ -79,21 +80,25 @@ export interface KafkaSenderOptions {
   readonly cluster: Cluster
   readonly clock: Clock
   readonly crc32c: Crc32c
+  /** Asked where the broker could not say what was wrong with a batch. */
+  readonly isDamaged: (batch: MessageBatch) => boolean
 }
 
 export class KafkaSender {
   readonly #cluster: Cluster
   readonly #clock: Clock
   readonly #crc32c: Crc32c
+  readonly #isDamaged: (batch: MessageBatch) => boolean
   readonly #queues = new Map<string, PartitionQueue>()
   /** Those that have something to send. */
   readonly #ready = new Set<PartitionQueue>()
   #isFlushing = false
 
-  constructor({ cluster, clock, crc32c }: KafkaSenderOptions) {
+  constructor({ cluster, clock, crc32c, isDamaged }: KafkaSenderOptions) {
     this.#cluster = cluster
     this.#clock = clock
     this.#crc32c = crc32c
+    this.#isDamaged = isDamaged
   }
 
   send(
@@ -353,6 +358,11 @@ export class KafkaSender {
     if (code === errorCode.DUPLICATE_SEQUENCE_NUMBER) {
       const message = `${what}: it was stored before, too long ago to tell where`
       sent.settle({ error: new InvalidArgumentError(message) })
+      return
+    }
+    // A compressed batch that cannot be expanded surprises Apache Kafka 4.3.
+    if (code === errorCode.UNKNOWN_SERVER_ERROR && this.#isDamaged(sent.part.batch)) {
+      sent.settle({ error: new InvalidMessageError(`${what}: it is damaged`) })
       return
     }
     if (this.#mayGoAgain(queue, sent, code) && sent.deadline > this.#clock.monotonic()) {

@@ -35,10 +35,13 @@ export class KafkaTopics {
   readonly #seen: (TopicId | undefined)[] = []
   readonly #places = new Map<TopicId, number>()
   readonly #creations: Gatherer<CreateTopicRequest, TopicInfo | Error>
+  /** The id of what was deleted. */
+  readonly #deletions: Gatherer<string, TopicId | Error>
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster
     this.#creations = new Gatherer((requests) => this.#createAll(requests))
+    this.#deletions = new Gatherer((names) => this.#deleteAll(names))
   }
 
   async create(request: CreateTopicRequest): Promise<TopicInfo> {
@@ -54,26 +57,9 @@ export class KafkaTopics {
   }
 
   async delete(name: string): Promise<void> {
-    const connection = await this.#cluster.admin()
-    const answer = await connection.request(kafka.deleteTopicsRequest, kafka.deleteTopicsResponse, {
-      topics: [{ name }],
-      topicNames: [name],
-      timeoutMs: controllerTimeoutMs,
-    })
-    const one = answer.responses[0]
-    if (one === undefined) throw new ConnectionError(`the deletion of '${name}' was not answered`)
-    const { errorCode, errorMessage, topicId } = one
-    // A name that Kafka would not take is none of its topics'.
-    if (
-      errorCode === kafka.errorCode.UNKNOWN_TOPIC_OR_PARTITION ||
-      errorCode === kafka.errorCode.INVALID_TOPIC_EXCEPTION
-    ) {
-      throw new UnknownTopicError(`there is no topic '${name}'`)
-    }
-    if (errorCode !== 0) {
-      throw errorOfCode(errorCode, `the topic '${name}' was not deleted`, errorMessage)
-    }
-    await this.#cluster.awaitDeletion(topicId)
+    const deleted = await this.#deletions.call(name)
+    if (deleted instanceof Error) throw deleted
+    await this.#cluster.awaitDeletion(deleted)
   }
 
   async resolve(names: readonly string[]): Promise<(TopicInfo | undefined)[]> {
@@ -147,6 +133,34 @@ export class KafkaTopics {
     if (this.#places.has(id)) return
     this.#places.set(id, this.#seen.length)
     this.#seen.push(id)
+  }
+
+  async #deleteAll(names: readonly string[]): Promise<(TopicId | Error)[]> {
+    const unique = [...new Set(names)]
+    const connection = await this.#cluster.admin()
+    const answer = await connection.request(kafka.deleteTopicsRequest, kafka.deleteTopicsResponse, {
+      topics: unique.map((name) => ({ name })),
+      topicNames: unique,
+      timeoutMs: controllerTimeoutMs,
+    })
+    const answers = new Map<string | null, TopicId | Error>()
+    for (const { name, topicId, errorCode, errorMessage } of answer.responses) {
+      answers.set(
+        name,
+        // A name that Kafka would not take is none of its topics'.
+        errorCode === kafka.errorCode.UNKNOWN_TOPIC_OR_PARTITION ||
+          errorCode === kafka.errorCode.INVALID_TOPIC_EXCEPTION
+          ? new UnknownTopicError(`there is no topic '${name}'`)
+          : errorCode === 0
+            ? topicId
+            : errorOfCode(errorCode, `the topic '${name}' was not deleted`, errorMessage),
+      )
+    }
+    return names.map((name, index) => {
+      // Asked for twice, it is deleted once.
+      if (names.indexOf(name) < index) return new UnknownTopicError(`there is no topic '${name}'`)
+      return answers.get(name) ?? new ConnectionError(`the deletion of '${name}' was not answered`)
+    })
   }
 
   /** In one request, but for those whose name is in it already. */
