@@ -167,6 +167,11 @@ test('a topic that is not there', async () => {
     following.until(() => false),
     /there is no topic 'nowhere'/,
   )
+  using beside = follow('starts', { at: 'start' }, { partition: 1 })
+  await assert.rejects(
+    beside.until(() => false),
+    /has no partition 1/,
+  )
 })
 
 test('what cannot be expanded here is asked for by the other way', async () => {

@@ -1,7 +1,8 @@
 /** What is searched for, how far the search has come, and its end. */
-import { useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 import { count } from '../format.ts'
 import type { SearchKind, SearchScope } from './matchers.ts'
+import { plural } from './plural.ts'
 import type { Searching } from './use-search.ts'
 
 export interface SearchWords {
@@ -36,6 +37,11 @@ export function SearchForm({ words, searching, onSearch, onCancel, onClear }: Se
   const [text, setText] = useState(words.text)
   const [kind, setKind] = useState(words.kind)
   const [scope, setScope] = useState(words.scope)
+  useEffect(() => {
+    setText(words.text)
+    setKind(words.kind)
+    setScope(words.scope)
+  }, [words.text, words.kind, words.scope])
   const example = kinds.find(([each]) => each === kind)?.[2] ?? ''
   const isRunning = searching?.state === 'searching'
   return (
@@ -118,8 +124,12 @@ function Progress({ searching }: { readonly searching: Searching }) {
   return (
     <div class="row search-progress">
       <progress aria-label="Search" max={Math.max(total, 1)} value={total === 0 ? 1 : done} />
-      <span role="status" aria-label="Search result">
-        {count(found)} found in {count(messages)} messages
+      <span
+        role="status"
+        aria-label="Search result"
+        aria-live={state === 'searching' ? 'off' : 'polite'}
+      >
+        {count(found)} found in {plural(messages, 'message')}
         {state === 'cancelled' && ', cancelled'}
         {state === 'enough' && ': enough, the search has stopped here'}
         {state === 'done' && ', all was searched'}

@@ -1,6 +1,6 @@
 /** Which messages: of which partition, and where they begin. */
 import { useState } from 'preact/hooks'
-import { type StartAt, startToText } from './start-at.ts'
+import type { StartAt } from './start-at.ts'
 
 interface StartFormProps {
   readonly partitions: number
@@ -46,12 +46,7 @@ export function StartForm(props: StartFormProps) {
         </select>
       </label>
       {kind !== 'end' && kind !== 'start' && (
-        <StartValue
-          key={`${kind} ${startToText(start)}`}
-          kind={kind}
-          start={start}
-          onStart={onStart}
-        />
+        <StartValue key={kind} kind={kind} start={start} onStart={onStart} />
       )}
     </>
   )

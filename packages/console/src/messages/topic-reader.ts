@@ -5,7 +5,12 @@
  * A browser cannot expand every compression that Kafka's producers use: what it cannot is asked for over HTTP,
  * where the broker expands it.
  */
-import { type Client, UnknownTopicError, UnsupportedCompressionError } from '@kaska/client'
+import {
+  type Client,
+  UnknownPartitionError,
+  UnknownTopicError,
+  UnsupportedCompressionError,
+} from '@kaska/client'
 import type { StoredMessage } from '@kaska/protocol'
 import type { StartAt } from './start-at.ts'
 
@@ -43,7 +48,7 @@ export class TopicReader {
   /** Where it began. */
   readonly starts: ReadonlyMap<number, number>
 
-  /** Rejects with UnknownTopicError, and with what the client rejects with. */
+  /** Rejects with UnknownTopicError, UnknownPartitionError, and with what the client rejects with. */
   static async open(options: TopicReaderOptions): Promise<TopicReader> {
     const { client, topic, partition, start, signal } = options
     if ((await client.subscribe([topic], { signal })) === 0) {
@@ -54,6 +59,9 @@ export class TopicReader {
       if (partition === undefined || each === partition) {
         ends.set(each, client.position(topic, each))
       }
+    }
+    if (partition !== undefined && ends.size === 0) {
+      throw new UnknownPartitionError(`the topic '${topic}' has no partition ${partition}`)
     }
     const starts = new Map<number, number>()
     const pending = [...ends]

@@ -5,11 +5,14 @@
  * Keys: the arrows, Page Up and Down, Home and End move through the rows, Enter opens one, Escape closes it, Space
  * pauses and goes on.
  */
+import type { StoredMessage } from '@kaska/protocol'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { usePolled } from '../components/use-polled.ts'
 import type { RowsInSight, VirtualRowsHandle } from '../components/virtual-rows.tsx'
 import { count } from '../format.ts'
 import type { ShownForm } from '../messages/bytes-text.ts'
+import { earlierThan, revealMax, type TopicBounds } from '../messages/earlier.ts'
+import { FeedState } from '../messages/feed-state.tsx'
 import type { KeptMessages } from '../messages/kept-messages.ts'
 import type { SearchKind, SearchScope } from '../messages/matchers.ts'
 import { MessageDetail } from '../messages/message-detail.tsx'
@@ -20,21 +23,14 @@ import { SearchForm, type SearchWords } from '../messages/search-form.tsx'
 import { type StartAt, startFromText, startToText } from '../messages/start-at.ts'
 import { StartForm } from '../messages/start-form.tsx'
 import { type FeedStart, useFeed } from '../messages/use-feed.ts'
+import { useKeys } from '../messages/use-keys.ts'
 import { placeOf, useOpened } from '../messages/use-opened.ts'
 import { useSearch } from '../messages/use-search.ts'
 import { href, route, setQuery } from '../route.ts'
 import '../messages/messages.css'
 
-interface TopicBounds {
-  readonly partitions: number
-  readonly bounds: readonly { readonly startOffset: number; readonly endOffset: number }[]
-}
-
 /** So many messages below those in sight are read ahead, when the list does not follow the end. */
 const readAhead = 20_000
-/** So many are gone back for at once. */
-const goBackCount = 1000
-const goBackCountMax = 50_000
 /** A scroll so soon after somebody's move is theirs. */
 const intentMs = 600
 
@@ -59,6 +55,8 @@ export function Messages() {
   const [isPaused, setPaused] = useState(false)
   const [isFollowing, setFollowing] = useState(startsAtEnd(start))
   const sight = useRef<RowsInSight>({ first: 0, last: 0, isAtEnd: true })
+  /** What is to be scrolled to when it is there, in the list that follows this one. */
+  const reveal = useRef<Reveal>(undefined)
   const movedAt = useRef(Number.NEGATIVE_INFINITY)
   const list = useRef<VirtualRowsHandle>(null)
   const [cursor, setCursor] = useState(-1)
@@ -66,8 +64,18 @@ export function Messages() {
   const opened = useOpened(topic, openedPlace, picked)
 
   const askFor = (following: boolean): void => {
-    feed?.want(following ? Number.POSITIVE_INFINITY : sight.current.last + readAhead)
+    if (following) feed?.want(Number.POSITIVE_INFINITY)
+    else feed?.want(sight.current.last + (reveal.current === undefined ? readAhead : revealMax))
   }
+  // Gone back, the list is where it was before: those that are earlier are above.
+  useEffect(() => {
+    const { message, after } = reveal.current ?? {}
+    if (message === undefined || feed === undefined || feed === after) return
+    const index = feed.kept.indexOf(message.partition, message.offset)
+    if (index < 0) return
+    reveal.current = undefined
+    list.current?.scrollTo(index, 'start')
+  })
   useEffect(() => {
     if (isPaused) feed?.pause()
     else feed?.resume()
@@ -79,6 +87,8 @@ export function Messages() {
     setFollowing(isAtEnd)
     setPaused(false)
     setCursor(-1)
+    const message = back === undefined ? undefined : kept?.at(sight.current.first)
+    reveal.current = message === undefined ? undefined : { message, after: feed }
     sight.current = { first: 0, last: 0, isAtEnd: true }
   }
 
@@ -168,7 +178,7 @@ export function Messages() {
               >
                 {isPaused ? 'Go on' : 'Pause'}
               </button>
-              <State feed={feed} isFollowing={isFollowing} data={data} />
+              <FeedState feed={feed} isFollowing={isFollowing} data={data} />
               {feed?.phase === 'failed' && (
                 <button type="button" onClick={() => begin(start)}>
                   Try again
@@ -189,7 +199,6 @@ export function Messages() {
           )}
         </div>
         <SearchForm
-          key={`${words.text} ${words.kind} ${words.scope}`}
           words={words}
           searching={search.searching}
           onSearch={(next) => {
@@ -281,102 +290,21 @@ export function Messages() {
   )
 }
 
+type Reveal = { message: StoredMessage; after: MessageFeed | undefined } | undefined
+
 /** Where a list begins that was gone back in, and how often one was begun. */
 interface Begins {
   readonly back: FeedStart | undefined
   readonly attempt: number
 }
 
-interface StateProps {
-  readonly feed: MessageFeed | undefined
-  readonly isFollowing: boolean
-  readonly data: TopicBounds | undefined
-}
-
-function State({ feed, isFollowing, data }: StateProps) {
-  const phase = feed?.phase ?? 'opening'
-  const positions = feed?.positions()
-  let behind = 0
-  for (const [each, position] of positions ?? []) {
-    behind += Math.max(0, (data?.bounds[each]?.endOffset ?? 0) - position)
-  }
-  const waiting = behind === 0 ? '' : `, ${count(behind)} more in the log`
-  const texts: Readonly<Record<typeof phase, string>> = {
-    opening: 'Connecting …',
-    reading: 'Reading …',
-    waiting: isFollowing ? 'Live' : 'All is read',
-    full: `Scroll on to read on${waiting}`,
-    paused: `Paused${waiting}`,
-    lost: `No connection: ${feed?.error?.message ?? ''}`,
-    failed: feed?.error?.message ?? '',
-  }
-  return (
-    <span class={`feed-state ${phase}`} role="status" aria-label="State">
-      {texts[phase]}
-      <span class="quiet"> {count(feed?.kept.length ?? 0)} messages</span>
-    </span>
-  )
-}
-
 function startsAtEnd({ at }: StartAt): boolean {
   return at === 'end' || at === 'last'
-}
-
-/** Where one would begin to see what comes before the list; undefined: there is nothing before it. */
-function earlierThan(
-  feed: MessageFeed | undefined,
-  data: TopicBounds | undefined,
-  start: FeedStart,
-): FeedStart | undefined {
-  const { starts, kept } = feed ?? {}
-  if (starts === undefined || kept === undefined || data === undefined) return undefined
-  if (kept.dropped === 0 && !(start instanceof Map) && (start as StartAt).at === 'start') {
-    return undefined
-  }
-  const firsts = new Map<number, number>()
-  if (kept.dropped > 0) {
-    for (const { partition, offset } of kept) {
-      if (!firsts.has(partition)) firsts.set(partition, offset)
-      if (firsts.size === starts.size) break
-    }
-  }
-  const wanted = kept.dropped > 0 ? Math.ceil(goBackCountMax / starts.size) : goBackCount
-  let isEarlier = false
-  const back = new Map<number, number>()
-  for (const [partition, from] of starts) {
-    const first = firsts.get(partition) ?? from
-    const lowest = data.bounds[partition]?.startOffset ?? 0
-    back.set(partition, Math.max(lowest, first - wanted))
-    isEarlier ||= first > lowest
-  }
-  return isEarlier ? back : undefined
 }
 
 function addressWith(open: string): string {
   const { path, query } = route.value
   return href(path, { ...Object.fromEntries(query), open })
-}
-
-/** Calls for keys that are not for what has the focus; true: it was taken. */
-function useKeys(take: (key: string) => boolean): void {
-  const last = useRef(take)
-  last.current = take
-  useEffect(() => {
-    const listen = (event: KeyboardEvent): void => {
-      if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return
-      const target = event.target as Element
-      if (target.closest('input, select, textarea, dialog') !== null) return
-      const isOnControl = target.closest('button, a') !== null
-      if (isOnControl && (event.key === 'Enter' || event.key === ' ')) {
-        // A row's link is a row: Space pauses there too.
-        if (event.key === 'Enter' || target.closest('.message-list') === null) return
-      }
-      if (target.closest('.shown') !== null && event.key !== 'Escape') return
-      if (last.current(event.key)) event.preventDefault()
-    }
-    document.addEventListener('keydown', listen)
-    return () => document.removeEventListener('keydown', listen)
-  }, [])
 }
 
 function numberOf(text: string | null): number | undefined {
