@@ -1,9 +1,10 @@
 /** Joins what /stats and /metrics show out of the parts of a broker. */
-import type { Clock, OffsetBounds, TopicId, TopicInfo } from '@kaska/protocol'
+import type { Clock, TopicId, TopicInfo } from '@kaska/protocol'
 import type { BrokerFigures } from './figures/broker-figures.ts'
 import type {
   DiskFigures,
   FigureSource,
+  PartitionExtent,
   ProcessFigures,
   TopicFigures,
 } from './http/figure-source.ts'
@@ -54,7 +55,7 @@ export function createFigureSource(
       return { usedBytes, freeBytes }
     },
     topics: (): Iterable<TopicInfo> => engine.topics(),
-    bounds: (topic: TopicId, partition: number): Promise<OffsetBounds | undefined> =>
+    bounds: (topic: TopicId, partition: number): Promise<PartitionExtent | undefined> =>
       engine.extentOf(topic, partition),
     topicFigures: (topic: TopicId, waitMs: number): Promise<TopicFigures> =>
       engine.topicFigures(topic, waitMs),

@@ -10,7 +10,7 @@ import {
   type TopicInfo,
   UnsupportedOperationError,
 } from '@kaska/protocol'
-import type { TopicConfig } from '../config/topic-settings.ts'
+import type { Configured, TopicConfig } from '../config/topic-settings.ts'
 
 export interface BrokerParts {
   readonly topics: TopicChanges
@@ -36,6 +36,8 @@ export interface TopicChanges {
   ): Promise<number>
   topicNamed(name: string): TopicInfo | undefined
   topicById(id: TopicId): TopicInfo | undefined
+  /** What is set for a topic, and what counts where nothing is. */
+  configOf(id: TopicId): Configured | undefined
 }
 
 /** A member of a group, as a rebalance left it. */

@@ -37,6 +37,11 @@ export interface DiskFigures {
   readonly freeBytes: number
 }
 
+export interface PartitionExtent extends OffsetBounds {
+  /** Of batches on the disk. */
+  readonly bytes: number
+}
+
 export interface FigureSource {
   readonly counted: BrokerFigures
   readonly uptimeMs: number
@@ -52,7 +57,7 @@ export interface FigureSource {
   /** All topics in the order of their creation. Valid while they come and go. */
   topics(): Iterable<TopicInfo>
   /** Of a partition, whose log stays closed as far as may be; undefined where it cannot be read. */
-  bounds(topic: TopicId, partition: number): Promise<OffsetBounds | undefined>
+  bounds(topic: TopicId, partition: number): Promise<PartitionExtent | undefined>
   /** Of one topic; logs stay closed as far as may be, and are waited for so long. Rejects with
    * UnknownTopicError. */
   topicFigures(topic: TopicId, waitMs: number): Promise<TopicFigures>

@@ -121,11 +121,12 @@ const schemas = {
     name: text,
     value: text,
     isDefault: said(flag, 'Is it not set for this topic?'),
+    'defaultValue?': said(text, 'What counts where it is not set.'),
     'type?': text,
     'doc?': text,
     'words?': list(text, 'What it takes.'),
   }),
-  Bounds: object({ ...boundsMembers, 'bytes?': count }),
+  Bounds: object({ ...boundsMembers, 'bytes?': said(count, 'Of batches on the disk.') }),
   TopicDescription: object({
     ...topicMembers,
     config: list({ $ref: '#/components/schemas/Setting' }),

@@ -32,7 +32,7 @@ export function topicChangePaths(app: HttpApp, parts: HttpParts): void {
     if (partitions !== undefined && partitions > before.partitions) {
       await topics.growTopic(name.text, partitions, asking)
     }
-    return context.json(await describe(engine, name, asking))
+    return context.json(await describe(parts, name, asking))
   })
 
   app.post('/api/v1/topics/:topic/truncate', async (context) => {
@@ -49,7 +49,7 @@ export function topicChangePaths(app: HttpApp, parts: HttpParts): void {
     }
     const numbers = only === undefined ? Array.from({ length: topic.partitions }).keys() : [only]
     await inGroups(numbers, (number) => topics.deleteRecords(topic.id, number, offset, asking))
-    return context.json({ bounds: await boundsOf(engine, topic.id, topic.partitions, asking) })
+    return context.json({ bounds: await boundsOf(parts, topic.id, topic.partitions, asking) })
   })
 }
 

@@ -1,8 +1,8 @@
 /** /api/v1/topics: list, create, describe, delete. */
 import {
-  type Engine,
   InvalidArgumentError,
   type RequestContext,
+  type TopicId,
   type TopicName,
   topicNameOf,
 } from '@kaska/protocol'
@@ -12,6 +12,9 @@ import { contextOf, type HttpApp, type HttpParts } from './http-parts.ts'
 import { integerQuery, topicParameter } from './parameters.ts'
 import { Slices } from './slices.ts'
 import { topicDetails } from './topic-details.ts'
+
+/** What describes a topic. */
+type TopicParts = Pick<HttpParts, 'engine' | 'figures' | 'broker'>
 
 /** Partitions whose bounds are asked for at a time. */
 const boundsAtOnce = 64
@@ -40,7 +43,7 @@ export function topicPaths(app: HttpApp, parts: HttpParts): void {
   })
 
   app.get('/api/v1/topics/:topic', async (context) => {
-    return context.json(await describe(engine, topicParameter(context.req), contextOf(context)))
+    return context.json(await describe(parts, topicParameter(context.req), contextOf(context)))
   })
 
   app.delete('/api/v1/topics/:topic', async (context) => {
@@ -50,13 +53,14 @@ export function topicPaths(app: HttpApp, parts: HttpParts): void {
 }
 
 /** A topic with its settings, what can be said of each, and the bounds of its partitions. */
-export async function describe(engine: Engine, name: TopicName, asking: RequestContext) {
-  const topic = await engine.describeTopic(name, asking)
+export async function describe(parts: TopicParts, name: TopicName, asking: RequestContext) {
+  const topic = await parts.engine.describeTopic(name, asking)
+  const defaults = parts.broker?.topics.configOf(topic.id)?.defaults
   const config = topic.config.map((entry) => {
     const { type, doc, words } = topicSetting(entry.name) ?? {}
-    return { ...entry, type, doc, words }
+    return { ...entry, defaultValue: defaults?.valueOf(entry.name), type, doc, words }
   })
-  const bounds = await boundsOf(engine, topic.id, topic.partitions, asking)
+  const bounds = await boundsOf(parts, topic.id, topic.partitions, asking)
   return { ...topic, config, bounds }
 }
 
@@ -82,19 +86,21 @@ function createRequest(body: unknown) {
   }
 }
 
-/** Where each partition begins and ends, in the order of their numbers. */
+/** Where each partition begins and ends, and how large it is, in the order of their numbers. */
 export async function boundsOf(
-  engine: Engine,
-  topic: string,
+  { engine, figures }: TopicParts,
+  topic: TopicId,
   partitions: number,
   asking: RequestContext,
-): Promise<{ startOffset: number; endOffset: number }[]> {
-  const all: { startOffset: number; endOffset: number }[] = []
+): Promise<{ startOffset: number; endOffset: number; bytes: number | undefined }[]> {
+  const boundsIn = async (partition: number) => ({
+    ...(await engine.offsets(topic, partition, asking)),
+    bytes: (await figures.bounds(topic, partition))?.bytes,
+  })
+  const all: Awaited<ReturnType<typeof boundsIn>>[] = []
   for (let first = 0; first < partitions; first += boundsAtOnce) {
     const count = Math.min(boundsAtOnce, partitions - first)
-    const some = Array.from({ length: count }, (_, index) =>
-      engine.offsets(topic, first + index, asking),
-    )
+    const some = Array.from({ length: count }, (_, index) => boundsIn(first + index))
     all.push(...(await Promise.all(some)))
   }
   return all
