@@ -68,6 +68,8 @@ const layers: Readonly<Record<string, PackageLayers>> = {
       kafka: ['transport', 'config', 'figures'],
       // Requests are calls of an `Engine`; the server is the host's.
       http: ['config', 'transport', 'figures'],
+      // Copies from one `Engine` to another.
+      mirror: [],
       // Makes the seams out of Node; knows the interfaces only.
       host: ['log', 'http', 'figures'],
       '': all,

@@ -19,6 +19,7 @@ export function addClientCommands(program: Command, terminal: Terminal): void {
   addProduce(program, terminal)
   addConsume(program, terminal)
   addOffset(program, terminal)
+  addMirror(program, terminal)
   addBench(program, terminal)
 }
 
@@ -301,6 +302,73 @@ function addOffset(program: Command, terminal: Terminal): void {
     'kaska offset commit billing orders 17',
     async (command) => (await import('./commands/offset.ts')).commit(command, terminal),
   )
+}
+
+function addMirror(program: Command, terminal: Terminal): void {
+  program
+    .command('mirror')
+    .summary('copy topics to another broker or cluster')
+    .description(
+      'Copy topics with their settings and messages to another broker or cluster, and follow them ' +
+        'until Ctrl-C. It goes on where it was, whatever ended it: nothing is lost, nothing repeated.',
+    )
+    .addOption(
+      takeValue(new Option('--from <address>', 'the source'), readBrokerUrl).makeOptionMandatory(),
+    )
+    .addOption(
+      takeValue(new Option('--to <address>', 'the target'), readBrokerUrl).makeOptionMandatory(),
+    )
+    .addOption(
+      takeValue(
+        new Option(
+          '--topic <pattern>',
+          'topics by name, * for any characters, ? for one; repeatable; all but __* unless said',
+        ),
+        readText,
+        true,
+      ),
+    )
+    .addOption(
+      takeValue(
+        new Option('--group <name>', 'translate the committed offsets of this name; repeatable'),
+        readText,
+        true,
+      ),
+    )
+    .addOption(
+      takeValue(
+        new Option(
+          '--setting <name=value>',
+          "a setting of the target's topics instead of the source's; none without a value; repeatable",
+        ),
+        readPair,
+        true,
+      ),
+    )
+    .option('--once', 'end with what was at the source at the start')
+    .addOption(
+      new Option('--verify', 'copy nothing: compare both sides by count and checksum').conflicts([
+        'once',
+        'group',
+        'setting',
+      ]),
+    )
+    .addHelpText(
+      'after',
+      `
+Nobody else may write to the target's topics until you have moved. docs/mirror.md says how to.
+
+Examples:
+  kaska mirror --from localhost:9092 --to kafka://b1:9092,b2:9092 --group billing
+  kaska mirror --from localhost:9092 --to other:9092 --topic 'orders*' --once
+  kaska mirror --from localhost:9092 --to other:9092 --verify`,
+    )
+    .action(
+      withSettings(terminal, async (command) => {
+        const { mirror } = await import('./commands/mirror.ts')
+        await mirror(command, terminal)
+      }),
+    )
 }
 
 function addBench(program: Command, terminal: Terminal): void {

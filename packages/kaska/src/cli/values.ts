@@ -110,6 +110,8 @@ const defaultHost = '127.0.0.1'
 
 /** A broker's address as a URL: `host`, `host:port`, `[::1]:9092` or a URL, which stays as it is. */
 export function readBrokerUrl(text: string, what: string): string {
+  // A cluster's names several brokers, which no URL does: whoever connects takes it apart.
+  if (/^kafkas?:\/\/./i.test(text)) return text
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) {
     if (!URL.canParse(text)) throw new UsageError(`${what} is not an address: '${text}'`)
     return text

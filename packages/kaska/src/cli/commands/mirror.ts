@@ -1,0 +1,144 @@
+/** `kaska mirror`: topics from one broker or cluster to another, and `--verify`. */
+import { type Client, connect, createNodeHost } from '@kaska/client'
+import { KaskaError } from '@kaska/protocol'
+import type { Command } from 'commander'
+import { createCodecs } from '../../host/codecs.ts'
+import { loadCrc32c } from '../../host/crc32c.ts'
+import { nodeClock } from '../../host/node-clock.ts'
+import type { Terminal } from '../../host/terminal.ts'
+import { Mirror, type MirrorStatus } from '../../mirror/mirror.ts'
+import { MirrorPace } from '../../mirror/mirror-pace.ts'
+import { createTopicFilter } from '../../mirror/topic-pattern.ts'
+import { type PartitionVerdict, verifyTopics } from '../../mirror/verify.ts'
+import { CommandError, oneLine } from '../failure.ts'
+import { Progress } from '../progress.ts'
+import { writeTable } from '../table.ts'
+
+interface MirrorCommandOptions {
+  readonly from: string
+  readonly to: string
+  readonly topic?: readonly string[]
+  readonly group?: readonly string[]
+  readonly setting?: readonly (readonly [string, string])[]
+  readonly once?: true
+  readonly verify?: true
+}
+
+/** How often progress is said where nobody sees a line that changes. */
+const sayIntervalMs = 10_000
+const showIntervalMs = 500
+
+export async function mirror(command: Command, terminal: Terminal): Promise<void> {
+  const options = command.opts<MirrorCommandOptions>()
+  const signal = terminal.stopSignal()
+  const host = createNodeHost()
+  host.keepAlive.hold()
+  const clients: Client[] = []
+  try {
+    for (const url of [options.from, options.to]) {
+      clients.push(await connect(url, { clientId: 'kaska-mirror', signal }))
+    }
+    const [source, target] = clients as [Client, Client]
+    const sides = {
+      source: source.engine,
+      target: target.engine,
+      clock: nodeClock,
+      codecs: createCodecs(),
+      isWanted: createTopicFilter(options.topic ?? []),
+      signal,
+      report: (line: string) => terminal.say(`kaska: ${oneLine(line)}`),
+    }
+    if (options.verify === true) await verify(sides, terminal)
+    else await copy(sides, options, terminal)
+  } catch (error) {
+    if (signal.aborted && !(error instanceof CommandError)) {
+      throw new CommandError('it was stopped before its end')
+    }
+    throw error
+  } finally {
+    await Promise.all(clients.map((client) => client.close()))
+    host.keepAlive.release()
+  }
+}
+
+type Sides = Omit<ConstructorParameters<typeof Mirror>[0], 'settings' | 'groups' | 'once'>
+
+async function copy(
+  sides: Sides,
+  options: MirrorCommandOptions,
+  terminal: Terminal,
+): Promise<void> {
+  const pace = new MirrorPace(nodeClock.monotonic())
+  let shownMs = nodeClock.monotonic()
+  const once = options.once === true
+  const run = new Mirror({
+    ...sides,
+    settings: new Map(options.setting ?? []),
+    groups: options.group ?? [],
+    once,
+    progress: (status) => {
+      const now = nodeClock.monotonic()
+      pace.add(now, status)
+      if (now - shownMs < (terminal.isWatched ? showIntervalMs : sayIntervalMs)) return
+      shownMs = now
+      const line = pace.line(status)
+      if (terminal.isWatched) terminal.showProgress(line)
+      else terminal.say(line)
+    },
+  })
+  const status = await run.run()
+  terminal.clearProgress()
+  terminal.say(summaryOf(status))
+  if (status.topics === 0) throw new CommandError('no topic matches', 'see `kaska topic list`')
+  if (status.missed > 0) {
+    throw new CommandError(`${status.missed} offsets were deleted at the source before their turn`)
+  }
+  if (status.failures > 0) throw new CommandError('not everything is mirrored: see above')
+  if (once && status.behind > 0) {
+    throw new CommandError('it was stopped before its end', 'start it again, and it goes on')
+  }
+}
+
+function summaryOf({ topics, partitions, messages, bytes, behind }: MirrorStatus): string {
+  const megabytes = (bytes / 1e6).toFixed(1)
+  return `Mirrored ${messages} messages (${megabytes} MB); ${topics} topics, ${partitions} partitions, ${behind} messages behind.`
+}
+
+async function verify(sides: Sides, terminal: Terminal): Promise<void> {
+  const { output } = terminal
+  const progress = new Progress(terminal, 'compared')
+  const verdicts: PartitionVerdict[] = []
+  try {
+    await verifyTopics(
+      { ...sides, crc32c: loadCrc32c(), progress: (messages) => progress.show(messages, 0) },
+      (verdict) => verdicts.push(verdict),
+    )
+  } catch (error) {
+    if (!(error instanceof KaskaError)) throw error
+    throw new CommandError(`the comparison failed: ${error.message}`, undefined, { cause: error })
+  }
+  terminal.clearProgress()
+  const different = verdicts.filter(({ difference }) => difference !== undefined)
+  const rows = verdicts.map(({ topic, partition, source, target, difference }) => [
+    `${oneLine(topic)}/${partition}`,
+    String(source.messages),
+    source.checksum,
+    String(target.messages),
+    target.checksum,
+    difference === undefined ? 'same' : 'DIFFERENT',
+  ])
+  const head = ['PARTITION', 'SOURCE', 'CHECKSUM', 'TARGET', 'CHECKSUM', 'RESULT']
+  writeTable(head, rows.sort(byFirst), output)
+  await output.send()
+  for (const { topic, partition, difference } of different) {
+    terminal.say(`kaska: ${oneLine(`${topic}/${partition}: ${difference}`)}`)
+  }
+  if (verdicts.length === 0) throw new CommandError('no topic matches', 'see `kaska topic list`')
+  if (different.length > 0) {
+    throw new CommandError(`${different.length} of ${verdicts.length} partitions differ`)
+  }
+}
+
+function byFirst([one = '']: readonly string[], [other = '']: readonly string[]): number {
+  return one < other ? -1 : one > other ? 1 : 0
+}

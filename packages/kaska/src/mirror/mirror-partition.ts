@@ -1,0 +1,71 @@
+/**
+ * How far a partition is mirrored.
+ *
+ *   unplaced --> active --> done       `--once`: all is there that was to be copied
+ *      ^           |
+ *      +-----------+                   a send failed: the place is read back from the target
+ *      |           |
+ *      +--> failed <--                 nobody can go on but a person
+ *
+ *   source   0 ........ position ............. asked ............ end
+ *            acknowledged by the target        built, or polled
+ */
+import type { TopicId } from '@kaska/protocol'
+
+export interface MirrorTopic {
+  readonly name: string
+  readonly source: TopicId
+  readonly target: TopicId
+  /** What the records of a batch for the target may take. */
+  readonly batchBytesMax: number
+}
+
+export class MirrorPartition {
+  readonly topic: MirrorTopic
+  readonly partition: number
+  state: 'unplaced' | 'active' | 'done' | 'failed' = 'unplaced'
+  /** What is behind it in the source is not acknowledged by the target. */
+  position = 0
+  /** The source's offset to ask for next. */
+  asked = 0
+  /** The leader epoch of the batch before `asked`, where it was seen. */
+  askedEpoch: number | undefined
+  /** Counts the times it was placed: an answer to what was asked before is thrown away. */
+  generation = 0
+  /** The source's end as it was seen last; where `once` ends. */
+  sourceEnd = 0
+  goal = Number.MAX_SAFE_INTEGER
+  /** The offset behind the target's last acknowledged message, and behind the last one sent. */
+  targetEnd = 0
+  sentEnd = 0
+  /** The sequence number of the next message. */
+  sequence = 0
+  producerId = -1
+  /** The target does not know the producer any more: it is to be claimed anew. */
+  isClaimVoid = false
+  /** Failed sends, and those out of order, since the last acknowledgement; when it may go on. */
+  attempts = 0
+  disorders = 0
+  notBefore = 0
+  /** Messages that were deleted at the source before they were mirrored. */
+  missed = 0
+  /** The target's end when the place was written down. */
+  notedEnd = -1
+  /** What was translated last, by the group's name. */
+  readonly translated = new Map<string, number>()
+
+  constructor(topic: MirrorTopic, partition: number) {
+    this.topic = topic
+    this.partition = partition
+  }
+
+  get label(): string {
+    return `${this.topic.name}/${this.partition}`
+  }
+
+  /** Are there messages to come, as far as is known? */
+  get behind(): number {
+    if (this.state === 'failed') return 0
+    return Math.max(0, Math.min(this.sourceEnd, this.goal) - this.position)
+  }
+}

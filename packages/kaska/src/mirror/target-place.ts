@@ -1,0 +1,123 @@
+/**
+ * Where a mirror goes on in a partition, read back from the target itself.
+ *
+ *     target's log                                   then
+ *     its last message has a mirror's header         behind that message, with the producer id and
+ *                                                    sequence number that it names
+ *     its last message has none                      refused: somebody else writes there
+ *     it never held a message                        at the source's start
+ *     all of its messages were deleted               where it was written down in `placeGroups`, if
+ *                                                    that was for this very end; else refused
+ *
+ * Before the first message a partition is claimed: the producer id that is going to be used is committed
+ * at the target. So a mirror that was killed is followed by one with the same id and the same sequence
+ * numbers, and a batch of the first that arrives late is either known (and not stored again) or refused.
+ */
+import type { Codecs, Engine, RequestContext, TopicId } from '@kaska/protocol'
+import { MirrorError } from './asking.ts'
+import { type MessageOrigin, originOf } from './mirror-header.ts'
+import { endOf, recordsOf } from './read-batch.ts'
+import { sequenceCount } from './rebuild.ts'
+
+/** The names under which a mirror commits what is its own at the target. */
+export const claimGroup = 'kaska-mirror'
+export const placeGroups = { source: 'kaska-mirror-source', target: 'kaska-mirror-target' } as const
+
+export interface Place {
+  /** The source's offset to go on at; undefined is its start. */
+  readonly position: number | undefined
+  /** The offset that the target gives next. */
+  readonly targetEnd: number
+  /** Undefined: the partition is to be claimed anew, with sequence 0. */
+  readonly producerId: number | undefined
+  readonly sequence: number
+}
+
+export interface TargetPartition {
+  readonly topic: TopicId
+  readonly partition: number
+  /** The source's topic. */
+  readonly sourceTopic: TopicId
+}
+
+export async function readPlace(
+  target: Engine,
+  { topic, partition, sourceTopic }: TargetPartition,
+  codecs: Codecs,
+  context: RequestContext,
+): Promise<Place> {
+  const { startOffset, endOffset } = await target.offsets(topic, partition, context)
+  const claimed = await target.committed(claimGroup, topic, partition, context)
+  if (endOffset === 0)
+    return { position: undefined, targetEnd: 0, producerId: claimed, sequence: 0 }
+  const last =
+    startOffset < endOffset
+      ? await readOrigin(target, topic, partition, endOffset - 1, codecs, context)
+      : undefined
+  if (last === undefined) {
+    // What was written down holds if nothing came behind it.
+    const source = await target.committed(placeGroups.source, topic, partition, context)
+    const end = await target.committed(placeGroups.target, topic, partition, context)
+    if (source === undefined || end !== endOffset) {
+      throw new MirrorError(
+        'all messages of the target were deleted, and where to go on with them; delete the target topic to copy it again',
+      )
+    }
+    return { position: source, targetEnd: endOffset, producerId: undefined, sequence: 0 }
+  }
+  const { origin } = last
+  if (origin?.batch === undefined) {
+    throw new MirrorError(
+      `the last message of the target (offset ${endOffset - 1}) was not written by a mirror; a topic is mirrored into one that nobody else writes to`,
+    )
+  }
+  const { batch } = origin
+  if (batch.topic !== sourceTopic) {
+    throw new MirrorError(
+      `the target holds messages of another topic of this name (id ${batch.topic}, the source's is ${sourceTopic} now); delete the target topic to copy the new one`,
+    )
+  }
+  const position = origin.offset + 1
+  if (claimed === undefined) {
+    return { position, targetEnd: endOffset, producerId: undefined, sequence: 0 }
+  }
+  // A claim that nothing was sent under yet begins with 0.
+  const sequence = claimed === batch.producerId ? (batch.sequence + 1) % sequenceCount : 0
+  return { position, targetEnd: endOffset, producerId: claimed, sequence }
+}
+
+/** A message of the target: where it lies, and where it came from. */
+export interface FoundOrigin {
+  readonly offset: number
+  readonly origin: MessageOrigin | undefined
+}
+
+/** The first message at an offset or behind it; undefined at the end of the log. */
+export async function readOrigin(
+  target: Engine,
+  topic: TopicId,
+  partition: number,
+  offset: number,
+  codecs: Codecs,
+  context: RequestContext,
+): Promise<FoundOrigin | undefined> {
+  for (let next = offset; ; ) {
+    const parts = [{ topic, partition, offset: next }]
+    const { batches, failures, release } = await target.poll(
+      { parts, waitMs: 0, bytesMax: 1 },
+      context,
+    )
+    try {
+      if (failures[0] !== undefined) throw failures[0].error
+      for (const batch of batches) {
+        for (const record of recordsOf(batch, offset, codecs)) {
+          return { offset: record.offset, origin: originOf(record.headers) }
+        }
+        next = Math.max(next, endOf(batch))
+      }
+      if (batches.length === 0) return undefined
+    } finally {
+      release()
+    }
+  }
+}

@@ -1,0 +1,124 @@
+/** `--verify`: both sides by count and checksum, and the first difference. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { topicNameOf } from '@kaska/protocol'
+import { createCodecs } from '../src/host/codecs.ts'
+import { loadCrc32c } from '../src/host/crc32c.ts'
+import { nodeClock } from '../src/host/node-clock.ts'
+import { createTopicFilter } from '../src/mirror/topic-pattern.ts'
+import { type PartitionVerdict, verifyTopics } from '../src/mirror/verify.ts'
+import { context } from './batches.ts'
+import { deleteBefore, mirrorOnce, numbered, type Side, startSide } from './mirror-harness.ts'
+
+async function verify(from: Side, to: Side): Promise<PartitionVerdict[]> {
+  const verdicts: PartitionVerdict[] = []
+  await verifyTopics(
+    {
+      source: from.engine,
+      target: to.engine,
+      clock: nodeClock,
+      codecs: createCodecs(),
+      crc32c: loadCrc32c(),
+      isWanted: createTopicFilter([]),
+      signal: new AbortController().signal,
+      report: (line) => assert.fail(line),
+    },
+    (verdict) => verdicts.push(verdict),
+  )
+  return verdicts.sort((one, other) => one.partition - other.partition)
+}
+
+test('what was mirrored is the same; what is not yet there is a difference', async () => {
+  await using from = await startSide()
+  await using to = await startSide()
+  await from.client.createTopic('t', { partitions: 3 })
+  await from.client.sendBatch('t', numbered(100))
+  await from.client.sendBatch('t', numbered(7, 2))
+  const before = await verify(from, to)
+  assert.match(before[0]?.difference ?? '', /the target has no such partition/)
+  await mirrorOnce(from.engine, to.engine)
+  const same = await verify(from, to)
+  assert.deepEqual(
+    same.map(({ difference, source, target }) => [difference, source.messages, target.messages]),
+    [
+      [undefined, 100, 100],
+      [undefined, 0, 0],
+      [undefined, 7, 7],
+    ],
+  )
+  for (const { source, target } of same) assert.equal(source.checksum, target.checksum)
+  await from.client.send('t', { value: 'more', partition: 2 })
+  const behind = await verify(from, to)
+  assert.match(behind[2]?.difference ?? '', /the target ends before the source's offset 7/)
+  assert.deepEqual([behind[2]?.source.messages, behind[2]?.target.messages], [8, 7])
+  assert.equal(behind[0]?.difference, undefined)
+})
+
+test('each planted difference is found, and where', async () => {
+  await using from = await startSide()
+  const message = {
+    key: 'k',
+    value: 'v',
+    headers: { a: '1' },
+    timestamp: 5,
+  }
+  await from.client.createTopic('t')
+  await from.client.sendBatch('t', [message, message])
+  const plants: [object, RegExp][] = [
+    [{ value: 'w' }, /offset 1 and the target's 1: their values differ/],
+    [{ value: null }, /values differ/],
+    [{ key: null }, /keys differ/],
+    [{ timestamp: 6 }, /timestamps differ/],
+    [{ headers: { a: '2' } }, /headers differ/],
+    [{ headers: {} }, /headers differ/],
+    [{ origin: '2' }, /the target's came from 2/],
+    [{ origin: 'x' }, /was not mirrored/],
+  ]
+  for (const [plant, expected] of plants) {
+    await using to = await startSide()
+    await to.client.createTopic('t')
+    const { origin = '1', ...changed } = plant as { origin?: string; headers?: object }
+    const copyOf = (each: typeof message, offset: string) => ({
+      ...each,
+      headers: { ...each.headers, 'kaska-mirror': offset },
+    })
+    await to.client.send('t', copyOf(message, '0'))
+    await to.client.send('t', copyOf({ ...message, ...changed } as typeof message, origin))
+    const [verdict] = await verify(from, to)
+    assert.match(verdict?.difference ?? '', expected)
+    if (!('origin' in plant)) assert.notEqual(verdict?.source.checksum, verdict?.target.checksum)
+  }
+  await using to = await startSide()
+  await mirrorOnce(from.engine, to.engine)
+  await to.client.send('t', message)
+  const [verdict] = await verify(from, to)
+  assert.match(verdict?.difference ?? '', /the target's offset 2 is not at the source/)
+})
+
+test('what one side has deleted since is no difference', async () => {
+  await using from = await startSide()
+  await using to = await startSide()
+  const { id } = await from.client.createTopic('t')
+  await from.client.sendBatch('t', numbered(30))
+  await from.client.sendBatch('t', numbered(30, 0, 30))
+  await deleteBefore(from.broker, id, 4)
+  await mirrorOnce(from.engine, to.engine)
+  const [copy] = await to.engine.resolve([topicNameOf('t')], context)
+  const counts = async () => {
+    const [verdict] = await verify(from, to)
+    assert.equal(verdict?.difference, undefined)
+    assert.equal(verdict?.source.checksum, verdict?.target.checksum)
+    return [verdict?.source.messages, verdict?.target.messages]
+  }
+  assert.deepEqual(await counts(), [56, 56])
+  await deleteBefore(from.broker, id, 10)
+  assert.deepEqual(await counts(), [50, 50])
+  await deleteBefore(to.broker, copy?.id ?? '', 20)
+  assert.deepEqual(await counts(), [36, 36])
+  await deleteBefore(to.broker, copy?.id ?? '', 56)
+  assert.deepEqual(await counts(), [0, 0])
+  // A target whose messages are all deleted is gone on with where it was written down.
+  await from.client.send('t', 'next')
+  const { status, lines } = await mirrorOnce(from.engine, to.engine)
+  assert.deepEqual([status.messages, lines], [1, []])
+})
