@@ -34,27 +34,24 @@ export interface TopicSizesOptions {
   extentOf(topic: Topic, partition: number): Promise<LogExtent | undefined>
 }
 
-/** What those partitions of a topic hold that nobody has used since the start. */
+/** What those partitions of a topic hold that nobody has used since the start; small, as a topic is. */
 export class UnusedExtents {
-  /** All below this number were looked at. */
-  partitions = 0
   messages = 0
   bytes = 0
-  /** Of those that hold something. */
-  readonly #extents = new Map<number, LogExtent>()
+  /** Of those that hold something, by their numbers. */
+  readonly #extents: (LogExtent | undefined)[] = []
 
   put(number: number, extent: LogExtent): void {
-    if (extent.endOffset === 0 && extent.bytes === 0) return
-    this.#extents.set(number, extent)
+    this.#extents[number] = extent
     this.messages += messagesIn(extent)
     this.bytes += extent.bytes
   }
 
   /** It is used from now on. */
   take(number: number): LogExtent | undefined {
-    const extent = this.#extents.get(number)
+    const extent = this.#extents[number]
     if (extent === undefined) return undefined
-    this.#extents.delete(number)
+    this.#extents[number] = undefined
     this.messages -= messagesIn(extent)
     this.bytes -= extent.bytes
     return extent
@@ -124,6 +121,7 @@ export class TopicSizes {
         figures = await this.#known(topic)
       }
       sum += figures.bytes
+      if (++this.#visited % sliceParts === 0) await this.#giveWay()
       if (!this.#hasSum) this.#storedBytes = sum
     }
     this.#storedBytes = sum
@@ -139,7 +137,7 @@ export class TopicSizes {
       ...createTraffic(),
       messages: unused?.messages ?? 0,
       bytes: unused?.bytes ?? 0,
-      isWhole: unused?.partitions === partitions,
+      isWhole: topic.partitionsSeen === partitions,
     }
     for (const partition of topic.used?.values() ?? []) {
       addTraffic(figures, partition.traffic)
@@ -165,17 +163,20 @@ export class TopicSizes {
     await this.#inTurn(topic.used?.values() ?? [], async (partition) => {
       if (partition.knownExtent === undefined) await extentIn(partition)
     })
-    topic.unused ??= new UnusedExtents()
-    const { partitions, unused } = topic
-    await this.#inTurn(numbersFrom(unused.partitions, partitions), async (number) => {
+    const { partitions, partitionsSeen } = topic
+    await this.#inTurn(numbersFrom(partitionsSeen, partitions), async (number) => {
       if (topic.used?.has(number)) return
       const found = await this.#foundIn(topic, number)
       // One that is used, from now on or meanwhile, says itself what it holds.
       if (topic.used?.has(number)) return
-      if (found !== undefined) unused.put(number, found)
-      else if (topic.isOpen) await extentIn(this.#options.partitionOf(topic, number))
+      if (found === undefined) {
+        if (topic.isOpen) await extentIn(this.#options.partitionOf(topic, number))
+      } else if (found.endOffset > 0) {
+        topic.unused ??= new UnusedExtents()
+        topic.unused.put(number, found)
+      }
     })
-    unused.partitions = partitions
+    topic.partitionsSeen = partitions
   }
 
   async #foundIn(topic: Topic, number: number): Promise<LogExtent | undefined> {

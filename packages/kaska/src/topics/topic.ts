@@ -34,7 +34,9 @@ export class Topic implements TopicInfo {
   retentionDue = 0
   /** Those partitions that were used since the start, by their numbers. */
   used: Map<number, Partition> | undefined = undefined
-  /** What the others hold, where somebody has asked: see topic-sizes.ts. */
+  /** So many partitions, from the first one on, were looked at for what they hold: see topic-sizes.ts. */
+  partitionsSeen = 0
+  /** What those hold of them that were not used; undefined where that is nothing. */
   unused: UnusedExtents | undefined = undefined
 
   constructor(
