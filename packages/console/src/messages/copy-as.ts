@@ -15,6 +15,7 @@ export interface Place {
 
 /** An argument may be of so many characters on every system. */
 const argumentLengthMax = 100_000
+const kafkaName = /^[a-zA-Z0-9._-]{1,249}$/
 /** What a terminal may take for more than text: controls, and what turns the direction of what follows. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
 const unsafe = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/
@@ -104,7 +105,7 @@ function literal(bytes: Uint8Array | null): string {
  * an empty value stands for null, an empty key does too; a header is text.
  */
 function kcatRefusal({ topic, key, value, headers }: StoredMessage): string | undefined {
-  if (unsafe.test(topic)) return "the topic's name has a control character"
+  if (!kafkaName.test(topic)) return "Kafka's protocol has no topics of such a name"
   if (key === null && value?.length === 0) return 'it has no key, and an empty value'
   if (key?.length === 0 && value === null) return 'it has an empty key, and no value'
   if (freeBytes(key, value).length < 2) return 'each byte occurs in it: none is left to end it with'
