@@ -3,7 +3,9 @@
  * what is published (scripts/build.ts), and by a broker in a clone when somebody first opens the page.
  */
 import { readFile } from 'node:fs/promises'
+import { stdout } from 'node:process'
 import { fileURLToPath } from 'node:url'
+import { brotliCompressSync } from 'node:zlib'
 import { type BuildOptions, build } from 'esbuild'
 
 export interface ConsoleFile {
@@ -69,4 +71,14 @@ async function bundleScript(entry: string, define: Record<string, string> = {}):
   const options: BuildOptions = { ...shared, entryPoints: [entry], format: 'iife', define }
   const { outputFiles } = await build({ ...options, write: false })
   return outputFiles?.[0]?.text ?? ''
+}
+
+/** Run by itself it says what the page takes on its way to a browser. */
+if (import.meta.main) {
+  const files = await bundleConsole()
+  const sizes = files.map(
+    ({ path, contents }) => [path, brotliCompressSync(contents).length] as const,
+  )
+  for (const [path, size] of sizes) stdout.write(`${path}: ${size} bytes compressed\n`)
+  stdout.write(`together: ${sizes.reduce((sum, [, size]) => sum + size, 0)} bytes compressed\n`)
 }

@@ -11,6 +11,8 @@ export interface TopicSetting {
   readonly value: string
   /** Nobody has set it for the topic. */
   readonly isDefault: boolean
+  /** What counts where it is not set; undefined: not known. */
+  readonly defaultValue?: string
   readonly type?: string
   readonly doc?: string
   /** The words that it takes; any unless said. */
@@ -35,7 +37,7 @@ interface SettingDialogProps {
 }
 
 export function SettingDialog({ topic, setting, onClose, onDone }: SettingDialogProps) {
-  const { name, doc } = setting
+  const { name, doc, defaultValue } = setting
   const [value, setValue] = useState(setting.value)
   const submit = async () => {
     await changeSetting(topic, name, value)
@@ -55,6 +57,7 @@ export function SettingDialog({ topic, setting, onClose, onDone }: SettingDialog
         <ValueField setting={setting} value={value} onValue={setValue} />
       </label>
       {meaning !== undefined && <p class="quiet">{meaning}</p>}
+      {defaultValue !== undefined && <p class="quiet">{defaultText(name, defaultValue)}</p>}
     </FormDialog>
   )
 }
@@ -90,6 +93,13 @@ function ValueField({ setting, value, onValue }: ValueFieldProps) {
       ))}
     </select>
   )
+}
+
+/** `default: 604800000 (7 d)` */
+export function defaultText(name: string, value: string): string {
+  const meaning = meaningOf(name, value)
+  const shown = value === '' ? 'empty' : value
+  return meaning === undefined ? `default: ${shown}` : `default: ${shown} (${meaning})`
 }
 
 /** What a setting does, in words; what stands between backticks is code. */

@@ -2,7 +2,13 @@
 import { useState } from 'preact/hooks'
 import { meaningOf } from '../settings-text.ts'
 import { FilterInput } from './filter-input.tsx'
-import { changeSetting, SettingDialog, SettingDoc, type TopicSetting } from './setting-dialog.tsx'
+import {
+  changeSetting,
+  defaultText,
+  SettingDialog,
+  SettingDoc,
+  type TopicSetting,
+} from './setting-dialog.tsx'
 import { toast } from './toasts.tsx'
 
 interface TopicSettingsProps {
@@ -84,13 +90,17 @@ export function TopicSettings({ topic, config, onChanged }: TopicSettingsProps) 
   )
 }
 
-function Value({ setting: { name, value, isDefault } }: { readonly setting: TopicSetting }) {
+function Value({ setting }: { readonly setting: TopicSetting }) {
+  const { name, value, isDefault, defaultValue } = setting
   const meaning = meaningOf(name, value)
   return (
     <>
       <span class={isDefault ? 'mono' : 'mono is-set'}>{value === '' ? '(empty)' : value}</span>
       {meaning !== undefined && <span class="quiet meaning">{meaning}</span>}
       <span class={isDefault ? 'tag' : 'tag is-set'}>{isDefault ? 'default' : 'set'}</span>
+      {!isDefault && defaultValue !== undefined && (
+        <p class="quiet">{defaultText(name, defaultValue)}</p>
+      )}
     </>
   )
 }

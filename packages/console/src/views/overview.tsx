@@ -175,14 +175,17 @@ function chartsOf(samples: readonly Stats[]) {
 /** Requests whose answers wait for something to come: how long says nothing of the broker. */
 const waiting = new Set(['poll', 'Fetch', 'JoinGroup', 'SyncGroup'])
 const latencyLinesMax = 3
+/** Of the requests of the operation that there is most of. */
+const latencyShareMin = 0.01
 
 /** The operations that there are most of, apart from those that wait and from what pages like this one ask. */
 function latencySeries(samples: readonly Stats[]): ChartSeries[] {
   const latest = samples.at(-1)?.latency ?? []
-  const shown = latest
+  const sorted = latest
     .filter(({ protocol, operation }) => protocol !== 'http' && !waiting.has(operation))
     .sort((one, other) => other.count - one.count)
-    .slice(0, latencyLinesMax)
+  const least = (sorted[0]?.count ?? 0) * latencyShareMin
+  const shown = sorted.filter((each) => each.count >= least).slice(0, latencyLinesMax)
   return shown
     .map(nameOf)
     .sort()
