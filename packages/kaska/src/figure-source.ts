@@ -11,6 +11,7 @@ import type {
 import type { DataDirectory } from './log/data-directory.ts'
 import type { MemoryBudget } from './log/memory-budget.ts'
 import type { LocalEngine } from './topics/local-engine.ts'
+import { logConfigOf } from './topics/topic-config.ts'
 
 export interface FigureParts {
   readonly engine: LocalEngine
@@ -55,6 +56,12 @@ export function createFigureSource(
       return { usedBytes, freeBytes }
     },
     topics: (): Iterable<TopicInfo> => engine.topics(),
+    retentionOf(topic: TopicId) {
+      const configured = engine.configOf(topic)
+      const { retentionMs, retentionBytes } =
+        configured === undefined ? {} : logConfigOf(configured)
+      return { retentionMs: retentionMs ?? null, retentionBytes: retentionBytes ?? null }
+    },
     bounds: (topic: TopicId, partition: number): Promise<PartitionExtent | undefined> =>
       engine.extentOf(topic, partition),
     topicFigures: (topic: TopicId, waitMs: number): Promise<TopicFigures> =>

@@ -56,6 +56,11 @@ export interface FigureSource {
   disk(waitMs: number): Promise<DiskFigures | null>
   /** All topics in the order of their creation. Valid while they come and go. */
   topics(): Iterable<TopicInfo>
+  /** How long and how much of a topic is kept; null: for ever, whatever its size. */
+  retentionOf(topic: TopicId): {
+    readonly retentionMs: number | null
+    readonly retentionBytes: number | null
+  }
   /** Of a partition, whose log stays closed as far as may be; undefined where it cannot be read. */
   bounds(topic: TopicId, partition: number): Promise<PartitionExtent | undefined>
   /** Of one topic; logs stay closed as far as may be, and are waited for so long. Rejects with

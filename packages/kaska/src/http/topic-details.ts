@@ -1,13 +1,11 @@
 /** GET /api/v1/topics?details=1: what a list of topics shows of each. */
-import type { Clock, Engine, RequestContext, TopicInfo } from '@kaska/protocol'
-import { topicNameOf, UnknownTopicError } from '@kaska/protocol'
+import { type Clock, type RequestContext, type TopicInfo, UnknownTopicError } from '@kaska/protocol'
 import type { BrokerParts } from './broker-parts.ts'
 import type { FigureSource } from './figure-source.ts'
 import { assignmentOf } from './group-lag.ts'
 import type { Slices } from './slices.ts'
 
 export interface DetailSources {
-  readonly engine: Engine
   readonly figures: FigureSource
   readonly clock: Clock
   readonly broker?: BrokerParts | undefined
@@ -22,7 +20,7 @@ const readersMax = 100
 /** Topics that are gone meanwhile are left out. */
 export async function topicDetails(
   topics: readonly TopicInfo[],
-  { engine, figures, broker, clock }: DetailSources,
+  { figures, broker, clock }: DetailSources,
   asking: RequestContext,
   slices: Slices,
 ): Promise<object[]> {
@@ -33,20 +31,11 @@ export async function topicDetails(
     await slices.round()
     asking.signal?.throwIfAborted()
     try {
-      const { config } = await engine.describeTopic(topicNameOf(topic.name), asking)
       const found = await figures.topicFigures(topic.id, deadline - clock.monotonic())
-      const settingOf = (name: string): string | undefined =>
-        config.find((entry) => entry.name === name)?.value
-      const isDeleting = settingOf('cleanup.policy')?.split(',').includes('delete') ?? false
-      const limitOf = (name: string): number | null => {
-        const value = Number(settingOf(name) ?? -1)
-        return isDeleting && value >= 0 ? value : null
-      }
       details.push({
         ...topic,
         ...found,
-        retentionMs: limitOf('retention.ms'),
-        retentionBytes: limitOf('retention.bytes'),
+        ...figures.retentionOf(topic.id),
         groups: [...(readers.get(topic.id) ?? [])],
       })
     } catch (error) {
@@ -71,10 +60,9 @@ async function readersOf(
   let visited = 0
   for (const { name, protocolType } of broker.groups.list()) {
     await slices.round()
-    if (visited > offsetsMax) break
     for (const { topic } of broker.offsets.allDurable(name)) {
       await slices.round()
-      visited++
+      if (++visited > offsetsMax) return readers
       add(topic, name)
     }
     for (const member of broker.groups.describe(name)?.members ?? []) {
