@@ -151,6 +151,45 @@ test('messages go in as JSON, as lines and raw, and come out in each way', async
   assert.equal(((await gone.json()) as { endOffset: number }).endOffset, 6)
 })
 
+test('a message as large as a topic takes goes in and comes out', async (context) => {
+  const { api } = await start(context)
+  const value = new Uint8Array(60 * 1024 * 1024).fill(7)
+  const sent = await fetch(`${api}/topics/orders/messages?partition=0`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/octet-stream' },
+    body: value,
+  })
+  assert.equal(sent.status, 201, await sent.text())
+  const path = `${api}/topics/orders/partitions/0/messages/0`
+  const raw = await fetch(path, { headers: { accept: 'application/octet-stream' } })
+  assert.ok(Buffer.from(value).equals(new Uint8Array(await raw.arrayBuffer())))
+  const text = await fetch(path)
+  assert.equal(text.status, 413)
+  assert.match(await text.text(), /Accept: application\/octet-stream/)
+  const tail = await fetch(`${api}/topics/orders/tail?from=start`)
+  const reader = tail.body?.getReader()
+  let events = ''
+  while (!events.includes('event: problem')) {
+    events += new TextDecoder().decode((await reader?.read())?.value)
+  }
+  await reader?.cancel()
+  assert.match(events, /^id: 0:1,1:0\nevent: problem\ndata: .*MESSAGE_TOO_LARGE/m)
+})
+
+test('a range ends before a message that is too long for it', async (context) => {
+  const { api, broker } = await start(context)
+  await using client = await connect(broker)
+  const value = new Uint8Array(9 * 1024 * 1024)
+  await client.sendBatch('orders', [
+    { value: 'short', partition: 0 },
+    { value, partition: 0 },
+  ])
+  const path = `${api}/topics/orders/messages`
+  const range = (await (await fetch(path)).json()) as { messages: unknown[]; nextOffset: number }
+  assert.deepEqual([range.messages.length, range.nextOffset], [1, 1])
+  assert.equal((await fetch(`${path}?offset=1`)).status, 413)
+})
+
 test('what is wrong with a request is said', async (context) => {
   const { api } = await start(context)
   const path = `${api}/topics/orders/messages`

@@ -29,6 +29,38 @@ test('answers share a quarter of the budget, and give it back when they have end
   assert.deepEqual([reserved, ends.length], [0, 2])
 })
 
+test('one that is longer than the share is made where it is the only one', () => {
+  const answers = new AnswerMemory({ total: 400, tryReserve: () => true, release: () => {} })
+  const ends: (() => void)[] = []
+  const long = answers.of((end) => ends.push(end))
+  assert.equal(long(150), true)
+  assert.equal(long(150), true)
+  const other = answers.of((end) => ends.push(end))
+  assert.equal(other(1), false)
+  ends[0]?.()
+  assert.equal(other(1), true)
+  assert.equal(answers.of(() => {})(150), false)
+})
+
+test('batches are expanded one after the other, also after one that fails', async () => {
+  const answers = new AnswerMemory({ total: 400, tryReserve: () => true, release: () => {} })
+  const begun: number[] = []
+  let end = () => {}
+  const first = answers.inTurn(() => {
+    begun.push(1)
+    return new Promise<void>((_, reject) => {
+      end = () => reject(new Error('bad'))
+    })
+  })
+  const second = answers.inTurn(async () => begun.push(2))
+  await Promise.resolve()
+  assert.deepEqual(begun, [1])
+  end()
+  await assert.rejects(first, /bad/)
+  await second
+  assert.deepEqual(begun, [1, 2])
+})
+
 test('what the budget refuses is refused', () => {
   const answers = new AnswerMemory({ total: 400, tryReserve: () => false, release: () => {} })
   assert.equal(answers.of(() => assert.fail('nothing was taken'))(10), false)

@@ -6,7 +6,6 @@ import {
   MessageTooLargeError,
   messageFromJson,
   messageFromValue,
-  messageToJson,
   OffsetOutOfRangeError,
   type RequestContext,
   type StoredMessage,
@@ -17,9 +16,10 @@ import {
 import { AnswerMemory } from './answer-memory.ts'
 import { type BodyBounds, checkType, jsonBody, jsonBytesMax, withBody } from './body.ts'
 import { contextOf, type HttpApp, type HttpParts } from './http-parts.ts'
+import { messageText } from './message-text.ts'
 import { negotiate } from './negotiate.ts'
 import { integerParameter, integerQuery, timestampOf, topicParameter } from './parameters.ts'
-import { readRange } from './read-range.ts'
+import { type RangeParts, readRange } from './read-range.ts'
 import { Slices } from './slices.ts'
 
 const limitDefault = 100
@@ -27,6 +27,8 @@ const limitMax = 10_000
 const waitMsMax = 60_000
 /** About how much of messages one answer brings. */
 const answerBytesMax = 8 * 1024 * 1024
+/** What a byte of a message takes as text, with itself. */
+const textBytesPerByte = 3
 const newline = 0x0a
 
 /** How many messages a request may bring. */
@@ -43,6 +45,12 @@ const rawType = 'application/octet-stream'
 export function messagePaths(app: HttpApp, parts: HttpParts): void {
   const { engine, client, budget, clock } = parts
   const answers = new AnswerMemory(budget)
+  const reading: RangeParts = {
+    engine,
+    codecs: parts.codecs,
+    clock,
+    inTurn: (expand) => answers.inTurn(expand),
+  }
 
   app.post(messagesPath, async (context) => {
     const { raw } = context.req
@@ -94,21 +102,29 @@ export function messagePaths(app: HttpApp, parts: HttpParts): void {
     const limit = integerQuery(req, 'limit', { min: 1, max: limitMax }, limitDefault)
     const waitMs = integerQuery(req, 'waitMs', { min: 0, max: waitMsMax }, 0)
     const offset = await startOf(topic, partition, (name) => req.query(name), asking)
-    const range = { topic, partition, offset, limit, waitMs, bytesMax: answerBytesMax }
+    const bounds = { bytesMax: answerBytesMax, bytesPerByte: textBytesPerByte }
+    const range = { topic, partition, offset, limit, waitMs, ...bounds }
     const take = answers.of((callback) => context.env.ended(callback))
-    const { messages, nextOffset } = await readRange(range, parts, take, asking)
+    const { messages, nextOffset } = await readRange(range, reading, take, asking)
     const lines: string[] = []
     const slices = new Slices(clock)
+    let next = nextOffset
     for (const message of messages) {
       await slices.round()
-      lines.push(messageToJson(message))
+      try {
+        lines.push(messageText(message))
+      } catch (error) {
+        if (lines.length === 0) throw error
+        next = message.offset
+        break
+      }
     }
     if (type === linesType) {
       const text = lines.map((line) => `${line}\n`).join('')
       return context.body(text, 200, { 'content-type': linesType })
     }
-    const bounds = JSON.stringify(await engine.offsets(topic.id, partition, asking)).slice(1, -1)
-    const text = `{"messages":[${lines.join(',')}],"nextOffset":${nextOffset},${bounds}}\n`
+    const ends = JSON.stringify(await engine.offsets(topic.id, partition, asking)).slice(1, -1)
+    const text = `{"messages":[${lines.join(',')}],"nextOffset":${next},${ends}}\n`
     return context.body(text, 200, { 'content-type': jsonType })
   })
 
@@ -119,16 +135,17 @@ export function messagePaths(app: HttpApp, parts: HttpParts): void {
     const topic = await resolve(topicParameter(req), asking)
     const partition = integerParameter(req, 'partition')
     const offset = integerParameter(req, 'offset')
-    const range = { topic, partition, offset, limit: 1, waitMs: 0, bytesMax: 1 }
+    const bytesPerByte = type === rawType ? 1 : textBytesPerByte
+    const range = { topic, partition, offset, limit: 1, waitMs: 0, bytesMax: 1, bytesPerByte }
     const take = answers.of((callback) => context.env.ended(callback))
-    const { messages } = await readRange(range, parts, take, asking)
+    const { messages } = await readRange(range, reading, take, asking)
     const [message] = messages
     if (message === undefined || message.offset !== offset) {
       const bounds = await engine.offsets(topic.id, partition, asking)
       throw new OffsetOutOfRangeError(`there is no message at offset ${offset}`, bounds)
     }
     if (type === rawType) return rawAnswer(message)
-    return context.body(`${messageToJson(message)}\n`, 200, { 'content-type': jsonType })
+    return context.body(`${messageText(message)}\n`, 200, { 'content-type': jsonType })
   })
 
   async function resolve(name: TopicName, asking: RequestContext): Promise<TopicInfo> {

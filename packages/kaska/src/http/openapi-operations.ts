@@ -264,7 +264,7 @@ export const operations: readonly Operation[] = [
         content: { [json]: ref('Messages'), [lines]: text },
       },
     },
-    problems: [404, 406, 416],
+    problems: [404, 406, 413, 416],
   },
   {
     method: 'get',
@@ -277,7 +277,7 @@ export const operations: readonly Operation[] = [
       200: { description: 'The message.', content: { [json]: ref('Message'), [raw]: text } },
       204: { description: 'As raw bytes, where it has no value.' },
     },
-    problems: [404, 406, 416],
+    problems: [404, 406, 413, 416],
   },
   {
     method: 'get',

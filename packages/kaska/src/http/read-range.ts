@@ -27,17 +27,19 @@ export interface Range {
   readonly waitMs: number
   /** About how many bytes of batches; at least one batch is read. */
   readonly bytesMax: number
+  /** What a byte of a message takes, decoded and in the answer. */
+  readonly bytesPerByte: number
 }
 
 /** What a batch may expand to. */
 const expandedBytesMax = 128 * 1024 * 1024
-/** What a byte of a message takes, decoded and as the text of an answer. */
-const bytesPerByte = 4
 
 export interface RangeParts {
   readonly engine: Engine
   readonly codecs: Codecs
   readonly clock: Clock
+  /** Runs what expands a batch in its turn. */
+  inTurn<T>(expand: () => Promise<T>): Promise<T>
 }
 
 /**
@@ -46,8 +48,8 @@ export interface RangeParts {
  * first batch is to be had.
  */
 export async function readRange(
-  { topic, partition, offset, limit, waitMs, bytesMax }: Range,
-  { engine, codecs, clock }: RangeParts,
+  { topic, partition, offset, limit, waitMs, bytesMax, bytesPerByte }: Range,
+  { engine, codecs, clock, inTurn }: RangeParts,
   take: (bytes: number) => boolean,
   asking: RequestContext,
 ): Promise<{ messages: StoredMessage[]; nextOffset: number }> {
@@ -70,13 +72,19 @@ export async function readRange(
       if (result.batches.length === 0) break
       for (const batch of result.batches) {
         bytesLeft -= batch.recordsLength
-        const bytes = await recordsOf(batch, codecs)
+        const compression = batch.attributes & compressionBits
+        const bytes =
+          compression === 0
+            ? joinChunks(batch.records)
+            : await inTurn(async () =>
+                codecs(compression).decompress(batch.records, expandedBytesMax),
+              )
         if (!take(bytes.length * bytesPerByte)) {
           if (messages.length > 0) return { messages, nextOffset }
           throw new OverloadedError('the broker has no memory free for this answer')
         }
         // What was read is given back: nothing of it may stay.
-        const own = (batch.attributes & compressionBits) === 0 ? new Uint8Array(bytes) : bytes
+        const own = compression === 0 ? new Uint8Array(bytes) : bytes
         for (const message of messagesOf(batch, own, topic.name)) {
           const pause = slices.round()
           if (pause !== undefined) await pause
@@ -92,13 +100,6 @@ export async function readRange(
     }
   }
   return { messages, nextOffset }
-}
-
-/** The records section, expanded. */
-async function recordsOf(batch: PolledBatch, codecs: Codecs): Promise<Uint8Array> {
-  const compression = batch.attributes & compressionBits
-  if (compression === 0) return joinChunks(batch.records)
-  return await codecs(compression).decompress(batch.records, expandedBytesMax)
 }
 
 /** All messages of a batch, as views of its records. */

@@ -2,11 +2,12 @@
  * /api/v1/topics/TOPIC/tail: messages as they come, as Server-Sent Events. An event's id is the positions
  * behind it, `0:17,1:4`: a browser that connects again sends it, and goes on there without a gap.
  */
-import { InvalidArgumentError, messageToJson, UnknownTopicError } from '@kaska/protocol'
+import { InvalidArgumentError, type StoredMessage, UnknownTopicError } from '@kaska/protocol'
 import { contextOf, type HttpApp, type HttpParts } from './http-parts.ts'
+import { messageText } from './message-text.ts'
 import { negotiate } from './negotiate.ts'
 import { topicParameter } from './parameters.ts'
-import { problemOf } from './problem.ts'
+import { type Problem, problemOf } from './problem.ts'
 
 /** A comment is sent after so long without a message, so that whoever is between does not give up. */
 const silenceMs = 15_000
@@ -58,14 +59,12 @@ export function tailPaths(app: HttpApp, { engine, connect }: HttpParts): void {
         }
         positions.set(message.partition, message.offset + 1)
         const id = Array.from(positions, ([partition, offset]) => `${partition}:${offset}`)
-        controller.enqueue(
-          encoder.encode(`id: ${id.join(',')}\ndata: ${messageToJson(message)}\n\n`),
-        )
+        controller.enqueue(encoder.encode(`id: ${id.join(',')}\n${eventOf(message)}\n\n`))
       } catch (error) {
         await client.close()
         const problem = signal.aborted ? undefined : problemOf(error)
         if (problem !== undefined) {
-          controller.enqueue(encoder.encode(`event: problem\ndata: ${JSON.stringify(problem)}\n\n`))
+          controller.enqueue(encoder.encode(`${problemEvent(problem)}\n\n`))
         }
         // The other side opens it again, and goes on where it was.
         controller.close()
@@ -78,6 +77,21 @@ export function tailPaths(app: HttpApp, { engine, connect }: HttpParts): void {
     })
     return new Response(stream, { headers: eventHeaders })
   })
+}
+
+/** What cannot be shown is told of, and the tail goes on. */
+function eventOf(message: StoredMessage): string {
+  try {
+    return `data: ${messageText(message)}`
+  } catch (error) {
+    const problem = problemOf(error)
+    if (problem === undefined) throw error
+    return problemEvent(problem)
+  }
+}
+
+function problemEvent(problem: Problem): string {
+  return `event: problem\ndata: ${JSON.stringify(problem)}`
 }
 
 function positionsOf(text: string | undefined): Map<number, number> {
