@@ -184,9 +184,9 @@ export class Partition {
     this.#log = undefined
     this.#opening = undefined
     this.topic.retentionDue = Math.min(this.topic.retentionDue, retentionDue)
-    this.#closing = this.#seams.opener.close(log).then(async () => {
-      // Closed, it has nothing under way any more. What this cannot tell, its directory does.
-      this.#extent = await log.extent().catch(() => undefined)
+    this.#closing = this.#seams.opener.close(log).then(() => {
+      // Closed, it has nothing under way any more. What it cannot tell, its directory does.
+      this.#extent = log.knownExtent
       this.#closing = undefined
     })
     return true
