@@ -192,6 +192,6 @@ export async function fitsScreen(page: Page): Promise<void> {
 export async function cells(page: Page, table: string): Promise<string[][]> {
   const rows = page.getByRole('table', { name: table }).locator('tbody tr:not(.spacer)')
   return await rows.evaluateAll((all) =>
-    all.map((row) => Array.from(row.querySelectorAll('td'), (cell) => cell.textContent.trim())),
+    all.map((row) => Array.from(row.querySelectorAll('td, th'), (cell) => cell.textContent.trim())),
   )
 }
