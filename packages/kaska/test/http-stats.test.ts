@@ -7,10 +7,11 @@ import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import tls from 'node:tls'
 import { connect } from '@kaska/client'
-import { topicNameOf } from '@kaska/protocol'
+import { native, topicNameOf } from '@kaska/protocol'
 import { certificate, privateKey } from '../../client/test/test-certificate.ts'
 import { type Broker, type BrokerOptions, createBroker, type ListenOptions } from '../src/broker.ts'
 import { KafkaTestClient } from './kafka-client.ts'
+import { dial, sendPart } from './raw-client.ts'
 
 // What is answered is looked at as it comes.
 // biome-ignore lint/suspicious/noExplicitAny: see above.
@@ -220,4 +221,28 @@ test('sizes of topics need no open logs', async (context) => {
   assert(stats.disk.freeBytes > 0)
   assert.equal(broker.openPartitions, 0)
   assert.equal(stats.dataDirectory, data)
+})
+
+test('a request that fails for a part of it counts as failed', async (context) => {
+  const { port, get } = await start(context)
+  const client = await dial(port)
+  context.after(() => client.destroy())
+  const ref = await client.resolve('orders')
+  await client.poll(ref, 0)
+  await client.poll(ref, 999)
+  await client.ask(native.operation.send, (writer) => {
+    native.writeSendRequest(writer, [
+      sendPart(ref, [new Uint8Array(1)], 0),
+      sendPart(ref, [new Uint8Array(1)], 9),
+    ])
+  })
+  const { connections } = await get('/connections')
+  const shown = connections.find(({ protocol }: Json) => protocol === 'native')
+  assert.deepEqual(shown.requests, [
+    { operation: 'resolve', count: 1, failures: 0 },
+    { operation: 'poll', count: 2, failures: 1 },
+    { operation: 'send', count: 1, failures: 1 },
+  ])
+  assert.match(shown.lastError.text, /^send: .*no partition 9/)
+  assert.equal((await get('/stats')).totals.failures, 2)
 })
