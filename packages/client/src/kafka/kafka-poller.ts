@@ -34,7 +34,8 @@ import { errorOfCode, isMoved } from './kafka-errors.ts'
 const sliceMsMax = 1_000
 /** A leader that has just changed is looked for so long, even by a poll that does not wait. */
 const settleMsMax = 5_000
-const pauseMs = 20
+const pauseMsMin = 20
+const pauseMsMax = 200
 
 const nothing = () => {}
 const never = Number.MAX_SAFE_INTEGER
@@ -54,8 +55,9 @@ export interface KafkaPollerOptions {
 interface Found {
   readonly batches: Map<number, PolledBatch[]>
   readonly failures: Map<number, Error>
-  /** Did a leader not serve what it was asked for? */
-  hasMoved: boolean
+  /** Did a broker answer, if only that there is nothing? */
+  isServed: boolean
+  /** Why a part was not served: its leader is looked for. */
   lastError: Error | undefined
 }
 
@@ -73,19 +75,21 @@ export class KafkaPoller {
     const signal = eitherSignal(context.signal, cluster.closing.signal)
     const started = clock.monotonic()
     const deadline = started + request.waitMs
+    let pauseMs = pauseMsMin
     for (let isFirst = true; ; isFirst = false) {
       const leftMs = Math.max(0, deadline - clock.monotonic())
       const found = await this.#round(request, leftMs, isFirst, context, signal)
       if (found.batches.size > 0 || found.failures.size > 0) return resultOf(request, found)
       const now = clock.monotonic()
-      if (found.hasMoved && now < Math.max(deadline, started + settleMsMax)) {
-        await sleep(clock, pauseMs, signal)
-        continue
-      }
-      if (now >= deadline) {
-        if (found.hasMoved && found.lastError !== undefined) throw found.lastError
+      // Where nobody could be asked there is nothing to tell: not even that there are no messages.
+      const isSilent = found.lastError !== undefined && !found.isServed
+      if (now >= (isSilent ? Math.max(deadline, started + settleMsMax) : deadline)) {
+        if (isSilent) throw found.lastError
         return { batches: [], failures: [], release: nothing }
       }
+      if (found.lastError === undefined) continue
+      await sleep(clock, pauseMs, signal)
+      pauseMs = Math.min(2 * pauseMs, pauseMsMax)
     }
   }
 
@@ -100,7 +104,7 @@ export class KafkaPoller {
     const found: Found = {
       batches: new Map(),
       failures: new Map(),
-      hasMoved: false,
+      isServed: false,
       lastError: undefined,
     }
     const topics = await abortable(this.#topicsOf(request.parts), signal)
@@ -142,7 +146,7 @@ export class KafkaPoller {
       return { taken, leave }
     })
     if (asked.length === 0) {
-      if (leftMs > 0 && found.failures.size === 0 && !found.hasMoved)
+      if (leftMs > 0 && found.failures.size === 0 && found.lastError === undefined)
         await sleep(this.#options.clock, leftMs, signal)
       return found
     }
@@ -166,7 +170,8 @@ export class KafkaPoller {
       for (const { taken } of asked) {
         taken.then(() => {
           left--
-          const hasNews = found.batches.size > 0 || found.failures.size > 0 || found.hasMoved
+          const hasNews =
+            found.batches.size > 0 || found.failures.size > 0 || found.lastError !== undefined
           if (left === 0 || (isWaiting && hasNews)) resolve()
         }, reject)
       }
@@ -207,7 +212,6 @@ export class KafkaPoller {
 
   /** The next round reads the topic's leaders anew. */
   #moved(topic: TopicId, found: Found, error: Error): void {
-    found.hasMoved = true
     found.lastError = error
     this.#options.cluster.topics.delete(topic)
   }
@@ -231,6 +235,7 @@ export class KafkaPoller {
       for (const { part } of parts) this.#moved(part.topic, found, error)
       return
     }
+    found.isServed = true
     const asked = new Map(parts.map((one) => [`${one.part.partition} ${one.part.topic}`, one]))
     for (const { topicId, partitions } of response.responses) {
       for (const answer of partitions) {
