@@ -108,6 +108,8 @@ test('messages begin at the oldest, the newest, an offset, a time, or so many be
   await page.reload()
   await begins(41, 10)
   await page.getByRole('button', { name: 'Earlier messages' }).click()
+  await eventually(async () => assert((await values()).includes(40)))
+  await page.keyboard.press('Home')
   await begins(0, 51)
 })
 

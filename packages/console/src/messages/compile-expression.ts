@@ -50,12 +50,14 @@ function lazily(message: StoredMessage): object {
 
 /** Throws SyntaxError; what it makes throws what the expression does. */
 export function compileExpression(source: string): (message: StoredMessage) => boolean {
-  const named = Object.keys(parts).filter((name) => new RegExp(`\\b${name}\\b`).test(source))
+  const isNamed = (name: string) => new RegExp(`\\b${name}\\b`).test(source)
+  const named = Object.keys(parts).filter(isNamed)
+  const isWhole = isNamed('message')
   const make = (body: string) => new Function('message', ...named, body) as Expression
   const expression = compile()
   return (message) => {
     const given = named.map((name) => parts[name]?.(message))
-    return Boolean(expression(lazily(message), ...given))
+    return Boolean(expression(isWhole ? lazily(message) : undefined, ...given))
   }
 
   function compile(): Expression {

@@ -29,10 +29,14 @@ export function FeedState({ feed, isFollowing, data }: FeedStateProps) {
     failed: feed?.error?.message ?? '',
   }
   return (
-    <span class={`feed-state ${phase}`}>
-      <span role="status" aria-label="State">
-        {texts[phase]}
-      </span>
+    <span
+      class={`feed-state ${phase}`}
+      role="status"
+      aria-label="State"
+      // What changes all the time is not read out.
+      aria-live={phase === 'reading' || phase === 'waiting' ? 'off' : 'polite'}
+    >
+      {texts[phase]}
       {waiting}
       <span class="quiet"> {plural(feed?.kept.length ?? 0, 'message')}</span>
     </span>

@@ -30,9 +30,15 @@ export interface SearchOptions {
 
 export const foundMaxDefault = 10_000
 
-const batchCount = 1000
+/** Messages of a batch: so many that it takes about as long as it may. */
+const batchCountMin = 16
+const batchCountMax = 2000
 const batchBytes = 4 << 20
+/** For so long a batch is read before others have their turn. */
 const batchMs = 10
+/** A batch that is looked at in less is followed by a larger one, one that takes more by a smaller one. */
+const matchMsMin = 20
+const matchMsMax = 200
 /** For so long a message may take to come before it is looked whether there is one at all. */
 const waitMs = 250
 
@@ -42,6 +48,7 @@ export async function search(options: SearchOptions): Promise<boolean> {
   const total = sum(reader.ends) - sum(reader.starts)
   let messages = 0
   let found = 0
+  let batchCount = 10 * batchCountMin
   let matching: Promise<void> = Promise.resolve()
   report()
   while (found < foundMax && !isDone()) {
@@ -68,11 +75,12 @@ export async function search(options: SearchOptions): Promise<boolean> {
 
   async function readBatch(): Promise<StoredMessage[]> {
     const batch: StoredMessage[] = []
-    const until = performance.now() + batchMs
+    let until = Number.POSITIVE_INFINITY
     let bytes = 0
     while (batch.length < batchCount && bytes < batchBytes && performance.now() < until) {
       const message = await reader.next(batch.length > 0 ? 0 : waitMs, signal)
       if (message === undefined) break
+      if (batch.length === 0) until = performance.now() + batchMs
       // What came since it began is not looked for.
       if (message.offset >= (reader.ends.get(message.partition) ?? 0)) continue
       batch.push(message)
@@ -83,7 +91,11 @@ export async function search(options: SearchOptions): Promise<boolean> {
 
   async function match(batch: readonly StoredMessage[]): Promise<void> {
     if (batch.length > 0) {
+      const startedAt = performance.now()
       const places = await matcher.match(batch, signal)
+      const tookMs = performance.now() - startedAt
+      if (tookMs < matchMsMin) batchCount = Math.min(batchCount * 2, batchCountMax)
+      if (tookMs > matchMsMax) batchCount = Math.max(batchCount >> 1, batchCountMin)
       const hits = places
         .slice(0, foundMax - found)
         .map((place) => ownBytes(batch[place] as StoredMessage))

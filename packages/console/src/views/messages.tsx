@@ -67,14 +67,14 @@ export function Messages() {
     if (following) feed?.want(Number.POSITIVE_INFINITY)
     else feed?.want(sight.current.last + (reveal.current === undefined ? readAhead : revealMax))
   }
-  // Gone back, the list is where it was before: those that are earlier are above.
+  // Gone back, the list shows what comes right before what was in sight.
   useEffect(() => {
     const { message, after } = reveal.current ?? {}
     if (message === undefined || feed === undefined || feed === after) return
     const index = feed.kept.indexOf(message.partition, message.offset)
     if (index < 0) return
     reveal.current = undefined
-    list.current?.scrollTo(index, 'start')
+    list.current?.scrollTo(index, 'end')
   })
   useEffect(() => {
     if (isPaused) feed?.pause()
