@@ -90,13 +90,16 @@ export async function openListener(
   })
   const httpOptions = checkHttp(host, options.http)
   const http = httpOptions && httpOnDemand(httpOptions, native, { ...parts, report })
+  const refused = (address: string, reason: string) =>
+    parts.counted.connections.refusedEarly(address, reason)
   const listener = await listen({
     host,
     port,
     protocols: [overSockets(native), overSockets(kafka), ...(http ? [http] : [])],
     clock,
     report,
-    tls: tlsIdentity && (await openTls(tlsIdentity, { clock, report })),
+    refused,
+    tls: tlsIdentity && (await openTls(tlsIdentity, { clock, report, refused })),
     allowsPlain: plaintext,
   })
   return {

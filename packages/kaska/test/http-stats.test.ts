@@ -181,6 +181,14 @@ test('a connection that this side ends is noted', async (context) => {
   assert.equal(connections.length, 1)
   assert.equal(refused.length, 1)
   assert.equal(refused[0].protocol, 'native')
+
+  const stranger = connectSocket(port, '127.0.0.1')
+  stranger.on('error', () => {})
+  stranger.write('\u0016\u0003\u0001')
+  await new Promise((resolve) => stranger.on('close', resolve))
+  const [newest] = (await get('/connections')).refused
+  assert.equal(newest.protocol, 'unknown')
+  assert.match(newest.text, /^it speaks TLS, and the broker has no certificate/)
 })
 
 test('what comes over TLS is shown as such', async (context) => {

@@ -27,7 +27,8 @@ export interface ConnectionRow {
 /** Why the broker has ended a connection. */
 export interface RefusedRow {
   readonly time: number
-  readonly protocol: Protocol
+  /** Unknown where it never came so far. */
+  readonly protocol: Protocol | 'unknown'
   readonly address: string
   readonly clientId: string
   readonly text: string

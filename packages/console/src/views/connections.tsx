@@ -167,7 +167,7 @@ function Refused({ rows }: { readonly rows: readonly RefusedRow[] }) {
               <tr key={`${row.time} ${row.address} ${row.text}`}>
                 <td>{time(row.time)}</td>
                 <td class="why">{row.text}</td>
-                <td>{protocolNames[row.protocol]}</td>
+                <td>{row.protocol === 'unknown' ? '' : protocolNames[row.protocol]}</td>
                 <td>{row.clientId}</td>
                 <td>{row.address}</td>
               </tr>

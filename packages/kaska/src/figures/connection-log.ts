@@ -24,11 +24,12 @@ export interface ConnectionOptions {
   readonly software?: string
 }
 
-/** What a connection, or its end, is noted for. */
+/** Why a connection was ended by this side. */
 export interface ConnectionNote {
   /** Wall time. */
   readonly time: number
-  readonly protocol: ConnectionProtocol
+  /** Unknown where it never came so far. */
+  readonly protocol: ConnectionProtocol | 'unknown'
   readonly address: string
   readonly clientId: string
   readonly text: string
@@ -124,7 +125,7 @@ export class ConnectionLog {
   /** How many were opened, by protocol, those that have ended among them. */
   readonly opened: Record<ConnectionProtocol, number> = counts()
   /** How many this side ended for what they sent, or did not send. */
-  readonly refused: Record<ConnectionProtocol, number> = counts()
+  readonly refused: Record<ConnectionProtocol | 'unknown', number> = { ...counts(), unknown: 0 }
   readonly #clock: Clock
   readonly #connections = new Map<number, Connection>()
   readonly #open: Record<ConnectionProtocol, number> = counts()
@@ -174,9 +175,17 @@ export class ConnectionLog {
     return this.#clock.now()
   }
 
+  /** Notes why a connection was ended before anybody knew what it speaks. */
+  refusedEarly(address: string, text: string): void {
+    const early = { protocol: 'unknown', address, clientId: '' } as const
+    this.note(early, { time: this.#clock.now(), text: cut(text) })
+  }
+
   /** For `Connection`. */
-  note(connection: Connection, { time, text }: { time: number; text: string }): void {
-    const { protocol, address, clientId } = connection
+  note(
+    { protocol, address, clientId }: Pick<ConnectionNote, 'protocol' | 'address' | 'clientId'>,
+    { time, text }: Pick<ConnectionNote, 'time' | 'text'>,
+  ): void {
     this.refused[protocol]++
     this.#notes.push({ time, protocol, address, clientId, text })
     if (this.#notes.length > notesMax) this.#notes.shift()

@@ -42,6 +42,8 @@ export interface ListenerOptions {
   readonly clock: Clock
   /** What a person who runs the broker should hear of: one line of text each. */
   readonly report: (line: string) => void
+  /** Told why a connection was closed before a protocol had it. */
+  readonly refused?: (address: string, reason: string) => void
   /** A connection that has not sent a byte after this time is closed; 30 s unless given. */
   readonly firstByteMs?: number
 }
@@ -107,6 +109,7 @@ function decide(
   const address = formatAddress(socket.remoteAddress, socket.remotePort)
   const refuse = (reason: string) => {
     report(`connection ${address}: closed: ${reason}`)
+    options.refused?.(address, reason)
     socket.destroy()
   }
   undecided.add(socket)

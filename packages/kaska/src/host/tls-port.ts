@@ -19,6 +19,8 @@ export interface TlsPortOptions {
   readonly clock: Clock
   /** What a person who runs the broker should hear of: one line of text each. */
   readonly report: (line: string) => void
+  /** Told why a connection was closed. */
+  readonly refused?: (address: string, reason: string) => void
   /** A handshake that is not done after this time ends its connection; 10 s unless given. */
   readonly handshakeMs?: number
 }
@@ -40,6 +42,10 @@ interface Handshake {
 export function createTlsPort(identity: TlsIdentity, options: TlsPortOptions): TlsPort {
   const { clock, report, handshakeMs = handshakeMsDefault } = options
   const { cert, key } = checkIdentity(identity, options)
+  const refuse = (address: string, reason: string) => {
+    report(`connection ${address}: closed: ${reason}`)
+    options.refused?.(address, reason)
+  }
   const server = createServer({ cert, key })
   /** By the peers' addresses: of connections to one port no two are the same. */
   const handshakes = new Map<string, Handshake>()
@@ -54,13 +60,13 @@ export function createTlsPort(identity: TlsIdentity, options: TlsPortOptions): T
     secure.destroy()
     // Who goes away in the middle of it has nothing to be told of.
     if (error.code === 'ECONNRESET' || error.code === 'EPIPE') return
-    report(`connection ${peerOf(secure)}: closed: the TLS handshake failed: ${error.message}`)
+    refuse(peerOf(secure), `the TLS handshake failed: ${error.message}`)
   })
   return {
     accept: (socket, firstBytes, opened) => {
       const peer = peerOf(socket)
       const timer = clock.after(handshakeMs, () => {
-        report(`connection ${peer}: closed: the TLS handshake took longer than ${handshakeMs} ms`)
+        refuse(peer, `the TLS handshake took longer than ${handshakeMs} ms`)
         socket.destroy()
       })
       const forget = () => {

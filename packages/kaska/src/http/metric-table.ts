@@ -3,7 +3,6 @@
  * whatever there is in the broker, so that no monitoring chokes on it: what is left out is counted.
  */
 import type { TopicInfo } from '@kaska/protocol'
-import type { ConnectionProtocol } from '../figures/connection-log.ts'
 import type { OperationFigures } from '../figures/request-figures.ts'
 import type { DiskFigures, FigureSource, ProcessFigures, TopicFigures } from './figure-source.ts'
 import type { HistogramSample, MetricHead, Sample } from './metrics-text.ts'
@@ -123,7 +122,7 @@ export const metricTable: readonly MetricRow[] = [
     ...counter(
       'kaska_connections_refused_total',
       ['protocol'],
-      'Connections that the broker ended for what they sent, or did not send.',
+      'Connections that the broker ended for what they sent, or did not send; unknown is what never became any protocol.',
     ),
     samples: ({ figures }) => perProtocol(figures.counted.connections.refused),
   },
@@ -254,7 +253,7 @@ function perOperation(
   })
 }
 
-function perProtocol(counts: Readonly<Record<ConnectionProtocol, number>>): Sample[] {
+function perProtocol(counts: Readonly<Record<string, number>>): Sample[] {
   return Object.entries(counts).map(([protocol, value]) => ({ labels: { protocol }, value }))
 }
 

@@ -269,7 +269,13 @@ const schemas = {
     },
   }),
   Refused: object(
-    { time: milliseconds, protocol: protocolName, address: text, clientId: text, text },
+    {
+      time: milliseconds,
+      protocol: { type: 'string', enum: ['native', 'kafka', 'http', 'websocket', 'unknown'] },
+      address: text,
+      clientId: text,
+      text,
+    },
     'A connection that the broker ended, and why.',
   ),
 } as const satisfies Readonly<Record<string, Schema>>
