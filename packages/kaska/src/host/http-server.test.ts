@@ -217,6 +217,73 @@ test('WebSocket: the parts of a message arrive as one stream', async (context) =
   assert.equal(Buffer.concat(received).toString(), 'abcd')
 })
 
+test('WebSocket: what is left unsent tells whether the other side reads', async (context) => {
+  const transports: Transport[] = []
+  const ends: string[] = []
+  const { port } = await serve(
+    context,
+    {},
+    {
+      accept: (transport) => {
+        transports.push(transport)
+        return { received: () => {}, closed: () => ends.push('closed') }
+      },
+    },
+  )
+  const { socket } = await openWebSocket(port)
+  socket.pause()
+  const [transport] = transports
+  assert.ok(transport)
+  const length = 16 * 1024 * 1024
+  // As chunks of an answer: small ones and one that is large.
+  const chunks = [new Uint8Array(10), new Uint8Array(0), new Uint8Array(length - 10)]
+  transport.write(chunks, () => ends.push('sent'))
+  transport.write([new Uint8Array(1)], () => ends.push('sent too'))
+  transport.end()
+  assert.ok(transport.unsentBytes >= length - 1024 * 1024)
+  const seen = new Set<number>()
+  await new Promise<void>((resolve) => {
+    const read = () => {
+      seen.add(transport.unsentBytes)
+      if (transport.unsentBytes === 0) resolve()
+      else setImmediate(read)
+      socket.read(Math.min(65_536, socket.readableLength))
+    }
+    read()
+  })
+  assert.ok(seen.size > 4, `${seen.size} steps`)
+  assert.deepEqual(ends, ['sent', 'sent too'])
+  socket.resume()
+})
+
+test('WebSocket: what was not sent when the connection ends is told of', async (context) => {
+  const transports: Transport[] = []
+  const ends: string[] = []
+  const { port } = await serve(
+    context,
+    {},
+    {
+      accept: (transport) => {
+        transports.push(transport)
+        return { received: () => {}, closed: () => ends.push('closed') }
+      },
+    },
+  )
+  const { socket, closed } = await openWebSocket(port)
+  socket.pause()
+  transports[0]?.write([new Uint8Array(32 * 1024 * 1024)], () => ends.push('sent'))
+  socket.destroy()
+  await closed
+  await new Promise<void>((resolve) => {
+    const look = () => (ends.length === 2 ? resolve() : setImmediate(look))
+    look()
+  })
+  assert.deepEqual(ends, ['sent', 'closed'])
+  transports[0]?.write([new Uint8Array(1)], () => ends.push('after'))
+  await Promise.resolve()
+  assert.equal(ends[2], 'after')
+})
+
 test('WebSocket: who asks whether we live and never reads is cut', async (context) => {
   const { port } = await serve(context, {})
   const socket = await openWebSocket(port)

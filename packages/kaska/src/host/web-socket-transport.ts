@@ -1,10 +1,11 @@
 /**
  * A `Transport` over an accepted WebSocket. The views of what is written leave by identity, each as a
  * fragment of one message, in one gathered write. A message's boundaries mean nothing to the receiver.
+ * The socket is given so much at a time that what is left tells whether the other side reads.
  */
 import type { Duplex } from 'node:stream'
-import type { Chunks, Receiver, Transport } from '@kaska/protocol'
-import type { RawData, WebSocket } from 'ws'
+import { type Chunks, chunksLength, type Receiver, type Transport } from '@kaska/protocol'
+import { type RawData, WebSocket } from 'ws'
 
 export interface WebSocketAddresses {
   /** `127.0.0.1:51234` */
@@ -12,11 +13,25 @@ export interface WebSocketAddresses {
   readonly localAddress: { readonly host: string; readonly port: number } | undefined
 }
 
+/** A view that waits to be sent. */
+interface Part {
+  readonly part: Uint8Array
+  /** Does it end a message? */
+  readonly isLast: boolean
+  readonly sent: (() => void) | undefined
+}
+
+/** What the socket is given at a time. */
+const partBytes = 128 * 1024
+
 export class WebSocketTransport implements Transport {
   readonly remoteAddress: string
   readonly localAddress: { readonly host: string; readonly port: number } | undefined
   readonly #webSocket: WebSocket
   readonly #socket: Duplex
+  readonly #queue: Part[] = []
+  #queuedBytes = 0
+  #isEnding = false
 
   constructor(webSocket: WebSocket, socket: Duplex, addresses: WebSocketAddresses) {
     this.#webSocket = webSocket
@@ -40,28 +55,55 @@ export class WebSocketTransport implements Transport {
     webSocket.on('error', (error) => {
       failure = error
     })
-    webSocket.on('close', () => receiver.closed(failure))
+    webSocket.on('close', () => {
+      this.#drop()
+      receiver.closed(failure)
+    })
   }
 
   get unsentBytes(): number {
-    return this.#webSocket.bufferedAmount
+    return this.#queuedBytes + this.#webSocket.bufferedAmount
   }
 
   write(chunks: Chunks, sent?: () => void): void {
-    const webSocket = this.#webSocket
-    const last = chunks.length - 1
-    const { length } = chunks
-    if (length === 0 || webSocket.readyState !== webSocket.OPEN) {
+    const length = chunksLength(chunks)
+    if (length === 0 || this.#isEnding || this.#webSocket.readyState !== WebSocket.OPEN) {
       if (sent !== undefined) queueMicrotask(sent)
       return
     }
+    let left = length
+    for (const chunk of chunks) {
+      for (let start = 0; start < chunk.length; start += partBytes) {
+        const part = chunk.subarray(start, start + partBytes)
+        left -= part.length
+        this.#queue.push({ part, isLast: left === 0, sent: left === 0 ? sent : undefined })
+      }
+    }
+    this.#queuedBytes += length
+    this.#pump()
+  }
+
+  #pump(): void {
+    const webSocket = this.#webSocket
     this.#socket.cork()
-    for (const [index, chunk] of chunks.entries()) {
-      const isLast = index === last
-      const done = isLast && sent !== undefined ? () => sent() : undefined
-      webSocket.send(chunk, { binary: true, fin: isLast }, done)
+    while (webSocket.readyState === webSocket.OPEN && webSocket.bufferedAmount < partBytes) {
+      const next = this.#queue.shift()
+      if (next === undefined) break
+      const { part, isLast, sent } = next
+      this.#queuedBytes -= part.length
+      webSocket.send(part, { binary: true, fin: isLast }, () => {
+        sent?.()
+        if (this.#queuedBytes > 0) this.#pump()
+      })
     }
     this.#socket.uncork()
+    if (this.#isEnding && this.#queuedBytes === 0) webSocket.close()
+  }
+
+  /** Nothing leaves any more. */
+  #drop(): void {
+    this.#queuedBytes = 0
+    for (const { sent } of this.#queue.splice(0)) sent?.()
   }
 
   pause(): void {
@@ -73,10 +115,12 @@ export class WebSocketTransport implements Transport {
   }
 
   end(): void {
-    this.#webSocket.close()
+    this.#isEnding = true
+    if (this.#queuedBytes === 0) this.#webSocket.close()
   }
 
   destroy(): void {
+    this.#isEnding = true
     this.#webSocket.terminate()
   }
 }
