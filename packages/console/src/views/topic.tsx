@@ -29,12 +29,18 @@ type Asked =
   | { readonly what: 'delete' | 'grow' }
   | { readonly what: 'truncate'; readonly partition?: number }
 
+const everyMsMin = 2000
+/** The bounds of thousands of partitions are asked for less often. */
+const partitionMs = 5
+
 export function Topic() {
   const [, name = ''] = route.value.path
-  const { data, error, refresh } = usePolled<TopicAnswer>(`/topics/${part(name)}`)
+  const [everyMs, setEveryMs] = useState(everyMsMin)
+  const { data, error, refresh } = usePolled<TopicAnswer>(`/topics/${part(name)}`, everyMs)
   const [asked, setAsked] = useState<Asked | undefined>(undefined)
   const isGone = error instanceof ApiError && error.status === 404
   const partitions = data?.partitions ?? 0
+  useEffect(() => setEveryMs(Math.max(everyMsMin, partitions * partitionMs)), [partitions])
   const dialog = { name, onClose: () => setAsked(undefined), onDone: refresh }
   return (
     <>
