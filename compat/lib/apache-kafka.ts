@@ -40,7 +40,8 @@ export interface ApacheKafkaOptions {
   readonly heap?: string
   /** Further options of the JVM. */
   readonly jvm?: readonly string[]
-  /** Where its controller listens, if others have to know beforehand. */
+  /** Where it and its controller listen, if others have to know beforehand. */
+  readonly port?: number
   readonly controllerPort?: number
 }
 
@@ -55,8 +56,8 @@ export async function startApacheKafka(options: ApacheKafkaOptions = {}): Promis
 export async function prepareApacheKafka(options: ApacheKafkaOptions = {}): Promise<BrokerProcess> {
   const kafka = kafkaClassPath()
   const classPath = `${kafka}${path.delimiter}${mavenJar('org.slf4j:slf4j-simple:1.7.36')}`
-  const [port = 0, freePort = 0] = await freePorts(2)
-  const { controllerPort = freePort } = options
+  const [freePort = 0, otherPort = 0] = await freePorts(2)
+  const { port = freePort, controllerPort = otherPort } = options
   const directory = createDirectory('kafka')
   const properties = { ...serverProperties(directory, port, controllerPort), ...options.properties }
   const file = path.join(directory, 'server.properties')

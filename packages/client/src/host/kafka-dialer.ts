@@ -103,7 +103,10 @@ function plainError(error: unknown, address: string): Error {
   const visit = (cause: unknown): void => {
     if (!(cause instanceof Error) || seen.has(cause)) return
     seen.add(cause)
-    if ((cause as { code?: string }).code === 'PLT_KFK_AUTHENTICATION') isRefusal = true
+    const { code } = cause as { code?: string }
+    if (code === 'PLT_KFK_AUTHENTICATION') isRefusal = true
+    // A connection that breaks while one is asked who one is: nobody has refused anything.
+    if (code === 'PLT_KFK_NETWORK') isRefusal = false
     if (cause.message !== '') texts.push(cause.message)
     if (cause instanceof AggregateError) for (const one of cause.errors) visit(one)
     visit(cause.cause)
