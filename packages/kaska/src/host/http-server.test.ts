@@ -182,6 +182,11 @@ test('WebSocket: what is not of the protocol ends the connection', async (contex
   assert.equal(await text.closed, 1003)
   assert.deepEqual(received, [])
 
+  // It need not say goodbye itself.
+  const silent = await openWebSocket(port)
+  silent.send(opcodes.text, Buffer.from('hello'))
+  assert.equal(await silent.closed, 1003)
+
   const large = await openWebSocket(port)
   large.send(opcodes.binary, new Uint8Array(1001))
   large.send(opcodes.close, Buffer.alloc(0))
@@ -253,7 +258,7 @@ test('WebSocket: what is left unsent tells whether the other side reads', async 
   })
   assert.ok(seen.size > 4, `${seen.size} steps`)
   assert.deepEqual(ends, ['sent', 'sent too'])
-  socket.resume()
+  socket.destroy()
 })
 
 test('WebSocket: what was not sent when the connection ends is told of', async (context) => {

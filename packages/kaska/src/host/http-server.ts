@@ -75,7 +75,7 @@ export interface HttpServer extends SocketProtocol {
 }
 
 const subprotocol = 'kaska'
-/** How long `close` waits for answers under way. */
+/** How long `close` waits for answers under way, and a WebSocket for the other side's goodbye. */
 const closeMs = 2000
 /** How long the other side of a connection that is refused may go on. */
 const refusedMs = 1000
@@ -100,12 +100,16 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
   })
   server.timeout = limits.stuckMs
-  const webSockets = new WebSocketServer({
+  const webSocketOptions = {
     noServer: true,
     maxPayload: limits.messageBytesMax,
     perMessageDeflate: false,
-    handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
-  })
+    // Of one that was told to go: what its types do not know.
+    closeTimeout: closeMs,
+    handleProtocols: (offered: ReadonlySet<string>) =>
+      offered.has(subprotocol) ? subprotocol : false,
+  }
+  const webSockets = new WebSocketServer(webSocketOptions)
   /** Of each connection the last request, until it is answered. */
   const answering = new Map<Duplex, Promise<void>>()
   server.on('request', (incoming, outgoing) => {
