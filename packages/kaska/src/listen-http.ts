@@ -78,8 +78,8 @@ export async function openHttp(join: HttpJoin): Promise<Loaded> {
       return service.refuseUpgrade(request, peer)
     },
     accept(transport) {
-      const software = connections.upgraded(transport.remoteAddress)
-      return join.accept(transport, { protocol: 'websocket', software })
+      const known = connections.upgraded(transport.remoteAddress)
+      return join.accept(transport, { protocol: 'websocket', ...known })
     },
     report,
   })

@@ -1,5 +1,6 @@
 /** What the broker says of itself over HTTP: /stats, the details of topics, and who is connected. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { connect as connectSocket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -8,6 +9,7 @@ import { type TestContext, test } from 'node:test'
 import tls from 'node:tls'
 import { connect } from '@kaska/client'
 import { native, topicNameOf } from '@kaska/protocol'
+import { WebSocket as WebSocketClient } from 'ws'
 import { certificate, privateKey } from '../../client/test/test-certificate.ts'
 import { type Broker, type BrokerOptions, createBroker, type ListenOptions } from '../src/broker.ts'
 import { KafkaTestClient } from './kafka-client.ts'
@@ -191,6 +193,12 @@ test('a connection that this side ends is noted', async (context) => {
   assert.match(newest.text, /^it speaks TLS, and the broker has no certificate/)
 })
 
+async function secureWebSocket(port: number): Promise<WebSocketClient> {
+  const webSocket = new WebSocketClient(`wss://localhost:${port}/ws`, 'kaska', { ca: certificate })
+  await once(webSocket, 'open')
+  return webSocket
+}
+
 test('what comes over TLS is shown as such', async (context) => {
   const tlsOptions = { cert: certificate, key: privateKey }
   const { port, get } = await start(context, { memory: true }, { tls: tlsOptions })
@@ -199,10 +207,13 @@ test('what comes over TLS is shown as such', async (context) => {
   const kafka = new KafkaTestClient((chunks) => chunks.forEach((chunk) => void socket.write(chunk)))
   socket.on('data', (chunk) => kafka.received(chunk))
   await kafka.ask(18, 3, { clientSoftwareName: 'a', clientSoftwareVersion: '1' })
+  const webSocket = await secureWebSocket(port)
+  context.after(() => webSocket.terminate())
   const { connections } = await get('/connections')
   const shown = connections.map(({ protocol, isTls }: Json) => [protocol, isTls])
   assert.deepEqual(shown, [
     ['kafka', true],
+    ['websocket', true],
     ['http', false],
   ])
 })

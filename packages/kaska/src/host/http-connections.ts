@@ -34,12 +34,13 @@ export class HttpConnections {
     return this.#byAddress.get(address)
   }
 
-  /** It goes on as a WebSocket; returns what the program at the other end calls itself. */
-  upgraded(address: string): string {
+  /** It goes on as a WebSocket; returns what was known of it. */
+  upgraded(address: string): { readonly software: string; readonly isTls: boolean } {
     const connection = this.#byAddress.get(address)
-    if (connection === undefined) return ''
+    if (connection === undefined) return { software: '', isTls: false }
     this.#forget(address, connection)
-    return connection.software
+    const { software, isTls } = connection
+    return { software, isTls }
   }
 
   #forget(address: string, connection: Connection): void {

@@ -61,6 +61,7 @@ export interface SessionShared {
 /** How a connection came about, where it is not simply a socket. */
 export interface ConnectionOrigin {
   readonly protocol: 'native' | 'websocket'
+  readonly isTls?: boolean
   /** What the program at the other end calls itself. */
   readonly software?: string
 }
@@ -120,9 +121,9 @@ export class Session implements Receiver, ConnectionBytes {
     this.#watch = new ProgressWatch(limits, clock.monotonic())
     this.connection = shared.connections.open({
       protocol: 'native',
+      isTls: transport.isSecure ?? false,
       ...origin,
       address: transport.remoteAddress,
-      isTls: transport.isSecure ?? false,
       bytes: this,
     })
   }
