@@ -6,21 +6,27 @@ import { VirtualRows } from './virtual-rows.tsx'
 
 /** As GET /api/v1/topics/NAME says it. */
 export interface TopicPartition {
-  readonly startOffset: number
-  readonly endOffset: number
+  /** Null, as the other one: it is offline. */
+  readonly startOffset: number | null
+  readonly endOffset: number | null
   readonly bytes?: number
+}
+
+/** Undefined: it is offline. */
+export function messagesIn({ startOffset, endOffset }: TopicPartition): number | undefined {
+  return startOffset === null || endOffset === null ? undefined : endOffset - startOffset
 }
 
 interface TopicPartitionsProps {
   readonly topic: string
-  /** In the order of their numbers; null: nothing is known of it now. */
-  readonly bounds: readonly (TopicPartition | null)[]
+  /** In the order of their numbers. */
+  readonly bounds: readonly TopicPartition[]
   readonly onTruncate: (partition: number) => void
 }
 
 export function TopicPartitions({ topic, bounds, onTruncate }: TopicPartitionsProps) {
   const rates = useRates(bounds)
-  const hasBytes = bounds.some((bound) => bound?.bytes !== undefined)
+  const hasBytes = bounds.some((bound) => bound.bytes !== undefined)
   return (
     <section class="panel">
       <h2>Partitions</h2>
@@ -57,22 +63,27 @@ export function TopicPartitions({ topic, bounds, onTruncate }: TopicPartitionsPr
           </tr>
         }
         row={(index) => {
-          const bound = bounds[index] ?? null
-          const messages = bound === null ? null : bound.endOffset - bound.startOffset
+          const bound = bounds[index]
+          if (bound === undefined) return null
+          const messages = messagesIn(bound)
           const address = href(['topics', topic, 'messages'], { partition: String(index) })
           return (
             <>
               <th scope="row" class="number column-partition">
                 {count(index)}
               </th>
-              <td class="number column-start">{known(bound?.startOffset, count)}</td>
-              <td class="number">{known(bound?.endOffset, count)}</td>
+              <td class="number column-start">{known(bound.startOffset, count)}</td>
+              <td class="number">{known(bound.endOffset, count)}</td>
               <td class="number">
-                <a href={address} aria-label={`Messages of partition ${index}`}>
-                  {known(messages, count)}
-                </a>
+                {messages === undefined ? (
+                  <span class="bad">offline</span>
+                ) : (
+                  <a href={address} aria-label={`Messages of partition ${index}`}>
+                    {count(messages)}
+                  </a>
+                )}
               </td>
-              {hasBytes && <td class="number column-size">{known(bound?.bytes, bytes)}</td>}
+              {hasBytes && <td class="number column-size">{known(bound.bytes, bytes)}</td>}
               <td class="number column-rate">{known(rates[index], rate)}</td>
               <td class="column-actions row-actions">
                 <button

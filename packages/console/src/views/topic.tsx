@@ -8,7 +8,11 @@ import {
   DeleteTopicDialog,
   TruncateDialog,
 } from '../components/topic-dialogs.tsx'
-import { type TopicPartition, TopicPartitions } from '../components/topic-partitions.tsx'
+import {
+  messagesIn,
+  type TopicPartition,
+  TopicPartitions,
+} from '../components/topic-partitions.tsx'
 import { TopicSettings } from '../components/topic-settings.tsx'
 import { usePolled } from '../components/use-polled.ts'
 import { bytes, count } from '../format.ts'
@@ -22,7 +26,7 @@ interface TopicAnswer {
   readonly id: string
   readonly partitions: number
   readonly config: readonly TopicSetting[]
-  readonly bounds: readonly (TopicPartition | null)[]
+  readonly bounds: readonly TopicPartition[]
 }
 
 type Asked =
@@ -105,8 +109,7 @@ function summary({ partitions, bounds, id }: TopicAnswer): string {
   let messages = 0
   let size: number | undefined
   for (const bound of bounds) {
-    if (bound === null) continue
-    messages += bound.endOffset - bound.startOffset
+    messages += messagesIn(bound) ?? 0
     if (bound.bytes !== undefined) size = (size ?? 0) + bound.bytes
   }
   const parts = [counted(partitions, 'partition'), counted(messages, 'message')]

@@ -126,7 +126,11 @@ const schemas = {
     'doc?': text,
     'words?': list(text, 'What it takes.'),
   }),
-  Bounds: object({ ...boundsMembers, 'bytes?': said(count, 'Of batches on the disk.') }),
+  Bounds: object({
+    startOffset: said(someCount, 'The first offset that is still there; null: it is offline.'),
+    endOffset: said(someCount, 'The next offset to be given; null: it is offline.'),
+    'bytes?': said(count, 'Of batches on the disk.'),
+  }),
   TopicDescription: object({
     ...topicMembers,
     config: list({ $ref: '#/components/schemas/Setting' }),

@@ -1,6 +1,7 @@
 /** /api/v1/topics: list, create, describe, delete. */
 import {
   InvalidArgumentError,
+  PartitionOfflineError,
   type RequestContext,
   type TopicId,
   type TopicName,
@@ -86,18 +87,30 @@ function createRequest(body: unknown) {
   }
 }
 
+/** Of a partition; both offsets are null where it is offline. */
+interface PartitionBounds {
+  readonly startOffset: number | null
+  readonly endOffset: number | null
+  readonly bytes?: number | undefined
+}
+
 /** Where each partition begins and ends, and how large it is, in the order of their numbers. */
 export async function boundsOf(
   { engine, figures }: TopicParts,
   topic: TopicId,
   partitions: number,
   asking: RequestContext,
-): Promise<{ startOffset: number; endOffset: number; bytes: number | undefined }[]> {
-  const boundsIn = async (partition: number) => ({
-    ...(await engine.offsets(topic, partition, asking)),
-    bytes: (await figures.bounds(topic, partition))?.bytes,
-  })
-  const all: Awaited<ReturnType<typeof boundsIn>>[] = []
+): Promise<PartitionBounds[]> {
+  const boundsIn = async (partition: number): Promise<PartitionBounds> => {
+    try {
+      const bounds = await engine.offsets(topic, partition, asking)
+      return { ...bounds, bytes: (await figures.bounds(topic, partition))?.bytes }
+    } catch (error) {
+      if (error instanceof PartitionOfflineError) return { startOffset: null, endOffset: null }
+      throw error
+    }
+  }
+  const all: PartitionBounds[] = []
   for (let first = 0; first < partitions; first += boundsAtOnce) {
     const count = Math.min(boundsAtOnce, partitions - first)
     const some = Array.from({ length: count }, (_, index) => boundsIn(first + index))
