@@ -33,19 +33,19 @@ const readsAtOnce = 8
 const offsetPath = '/api/v1/groups/:group/offsets/:topic/:partition'
 
 export function groupPaths(app: HttpApp, parts: HttpParts): void {
-  const { engine, budget, clock } = parts
+  const { engine, budget, clock, figures } = parts
   const cursorBounds = { min: 0, max: Number.MAX_SAFE_INTEGER }
 
   app.get('/api/v1/groups', async (context) => {
     const broker = brokerOf(parts)
-    const asking = contextOf(context)
+    const { signal } = context.req.raw
     const cursor = integerQuery(context.req, 'cursor', cursorBounds, 0)
     const slices = new Slices(clock)
-    const bounds = new Bounds(engine, asking)
     const groups: object[] = []
     let position = 0
     for (const { name, state, protocolType } of broker.groups.list()) {
       await slices.round()
+      signal.throwIfAborted()
       if (position++ < cursor) continue
       if (groups.length === pageGroupsMax) {
         return context.json({ groups, next: position - 1 })
@@ -61,7 +61,7 @@ export function groupPaths(app: HttpApp, parts: HttpParts): void {
         const topic = broker.topics.topicById(id)
         if (topic === undefined) continue
         topics.add(topic.name)
-        const known = await bounds.of(id, partition)
+        const known = await figures.bounds(id, partition)
         if (known !== undefined) lag += lagOf(value.offset, known)
       }
       groups.push({ name, state, protocolType, members: members.length, topics: [...topics], lag })
