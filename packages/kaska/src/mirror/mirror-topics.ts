@@ -61,6 +61,9 @@ export async function prepareTopic(
   patience: Patience,
 ): Promise<MirrorTopic> {
   const name = topicNameOf(info.name)
+  // An engine may know a topic by its id only once it was asked for its name.
+  const [original] = await patiently(patience, (context) => sides.source.resolve([name], context))
+  if (original?.id !== info.id) throw new MirrorError('it is being deleted at the source')
   let found = await describe(sides.target, name, patience)
   if (found === undefined) {
     await create(name, info, sides, patience)

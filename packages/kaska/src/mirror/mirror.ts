@@ -569,8 +569,6 @@ export class Mirror {
       .resolve([topicNameOf(name)], mirrorContext)
       .catch(() => [])
     const isAgain = info !== undefined && info.id !== id
-    if (isAgain) this.#topics.set(name, info)
-    else this.#topics.delete(name)
     this.#failTopic(
       name,
       isAgain

@@ -54,9 +54,10 @@ export async function verifyTopics(
   const pairs: { name: string; source: string; target: string | undefined; partition: number }[] =
     []
   for (const { name, id, partitions } of topics) {
-    const [found] = await patiently(patience, (context) =>
-      options.target.resolve([topicNameOf(name)], context),
-    )
+    // An engine may know a topic by its id only once it was asked for its name: so both are.
+    const names = [topicNameOf(name)]
+    await patiently(patience, (context) => options.source.resolve(names, context))
+    const [found] = await patiently(patience, (context) => options.target.resolve(names, context))
     const count = Math.max(partitions, found?.partitions ?? 0)
     for (let partition = 0; partition < count; partition++) {
       const target = found !== undefined && partition < found.partitions ? found.id : undefined

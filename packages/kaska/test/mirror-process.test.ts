@@ -1,0 +1,194 @@
+/**
+ * `kaska mirror` as a process between two brokers that are processes: killed in the middle again and
+ * again, with a source that goes on being written, and brokers that are killed too.
+ */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Client, connect } from '@kaska/client'
+import { result, run, ServeProcess, start, temporaryDirectory } from './cli-process.ts'
+import { contentsOf, numbered, readPartition } from './mirror-harness.ts'
+
+/** Small batches at the target: many requests, and kills within them. */
+const small = ['--setting', 'max.message.bytes=20000']
+
+async function total(client: Client, topic: string, partitions: number): Promise<number> {
+  let sum = 0
+  for (let partition = 0; partition < partitions; partition++) {
+    sum += await client.endOffset(topic, partition)
+  }
+  return sum
+}
+
+test('killed in the middle again and again: nothing lost, nothing repeated', async () => {
+  await using source = await ServeProcess.start(['--sync', 'os'])
+  await using target = await ServeProcess.start(['--sync', 'os'])
+  await using from = await connect(source.url)
+  await using to = await connect(target.url)
+  const partitions = 4
+  await from.createTopic('t', { partitions })
+  let sent = 0
+  let mirrored = 0
+  let isWriting = true
+  const write = async (): Promise<void> => {
+    while (isWriting) {
+      // Ahead of the mirror, but not far.
+      if (sent * partitions > mirrored + 8000) {
+        await sleep(1)
+        continue
+      }
+      const batches = Array.from({ length: partitions }, (_, partition) =>
+        numbered(50, partition, sent),
+      )
+      await Promise.all(batches.map((batch) => from.sendBatch('t', batch)))
+      sent += 50
+    }
+  }
+  const look = async (): Promise<number> => {
+    mirrored = await total(to, 't', partitions).catch(() => 0)
+    return mirrored
+  }
+  const writing = write()
+  try {
+    for (let round = 0; round < 8; round++) {
+      const child = start(['mirror', '--from', source.url, '--to', target.url, ...small])
+      const closed = once(child, 'close')
+      // A different moment each time, the first batches among them.
+      const wanted = (await look()) + 1 + round * 700
+      while ((await look()) < wanted) await sleep(1)
+      child.kill('SIGKILL')
+      await closed
+    }
+  } finally {
+    isWriting = false
+    await writing
+  }
+  const last = await run(['mirror', '--from', source.url, '--to', target.url, '--once', ...small])
+  assert.equal(last.code, 0, last.stderr)
+  for (let partition = 0; partition < partitions; partition++) {
+    const original = await readPartition(from.engine, 't', partition)
+    const copy = await readPartition(to.engine, 't', partition)
+    assert.equal(original.length, sent)
+    assert.deepEqual(
+      copy.map(({ origin }) => origin),
+      original.map(({ offset }) => offset),
+    )
+    assert.deepEqual(contentsOf(copy), contentsOf(original))
+  }
+  const verified = await run(['mirror', '--from', source.url, '--to', target.url, '--verify'])
+  assert.equal(verified.code, 0, verified.stderr)
+  assert.match(verified.stdout, new RegExp(`t/0 +${sent} +[0-9a-f]{8} +${sent} +[0-9a-f]{8} +same`))
+  await to.send('t', { value: 'mine', partition: 2 })
+  const differs = await run(['mirror', '--from', source.url, '--to', target.url, '--verify'])
+  assert.equal(differs.code, 1)
+  assert.match(differs.stdout, /t\/2 .*DIFFERENT/)
+  assert.match(differs.stderr, /kaska: t\/2: the target's offset \d+ is not at the source\n/)
+})
+
+test('brokers that are killed while it runs: it waits, and goes on', async () => {
+  await using files = await temporaryDirectory()
+  const serve = (side: string, port = 0) =>
+    ServeProcess.start(['--data', `${files.path}/${side}`, '--port', String(port)])
+  let source = await serve('source')
+  let target = await serve('target')
+  await using from = await connect(source.url)
+  await using to = await connect(target.url)
+  await from.createTopic('t', { partitions: 2 })
+  const child = start(['mirror', '--from', source.url, '--to', target.url, ...small])
+  const ended = result(child)
+  let sent = 0
+  const reached = async (count: number): Promise<void> => {
+    while ((await total(to, 't', 2).catch(() => 0)) < count) await sleep(5)
+  }
+  try {
+    for (let round = 0; round < 3; round++) {
+      await Promise.all([0, 1].map((each) => from.sendBatch('t', numbered(2000, each, sent))))
+      sent += 2000
+      await reached(sent * 2 - 3000)
+      const { port } = round % 2 === 0 ? target : source
+      if (round % 2 === 0) {
+        await target.stop('SIGKILL')
+        target = await serve('target', port)
+      } else {
+        await source.stop('SIGKILL')
+        source = await serve('source', port)
+      }
+    }
+    await reached(sent * 2)
+    child.kill('SIGINT')
+    const { code, stderr } = await ended
+    assert.equal(code, 0, stderr)
+    assert.match(stderr, /Mirrored \d+ messages/)
+    for (const partition of [0, 1]) {
+      const copy = await readPartition(to.engine, 't', partition)
+      assert.deepEqual(
+        copy.map(({ value }) => value),
+        Array.from({ length: sent }, (_, index) => `v${index}`),
+      )
+    }
+  } finally {
+    child.kill('SIGKILL')
+    await source.stop('SIGKILL')
+    await target.stop('SIGKILL')
+  }
+})
+
+test('two mirrors at once on the same topic repeat nothing', async () => {
+  await using source = await ServeProcess.start(['--sync', 'os'])
+  await using target = await ServeProcess.start(['--sync', 'os'])
+  await using from = await connect(source.url)
+  await using to = await connect(target.url)
+  await from.createTopic('t', { partitions: 2 })
+  for (const partition of [0, 1]) await from.sendBatch('t', numbered(5000, partition))
+  const both = await Promise.all(
+    [0, 1].map(() => run(['mirror', '--from', source.url, '--to', target.url, '--once', ...small])),
+  )
+  const last = await run(['mirror', '--from', source.url, '--to', target.url, '--once', ...small])
+  assert.equal(last.code, 0, `${last.stderr}${both.map(({ stderr }) => stderr).join('')}`)
+  for (const partition of [0, 1]) {
+    const copy = await readPartition(to.engine, 't', partition)
+    assert.deepEqual(
+      copy.map(({ origin }) => origin),
+      [...Array(5000).keys()],
+    )
+  }
+})
+
+test('the command: its options, its output and its exit codes', async () => {
+  await using source = await ServeProcess.start()
+  await using target = await ServeProcess.start()
+  const sides = ['mirror', '--from', source.url, '--to', target.url]
+  await source.run(['topic', 'create', 'orders', 'other', '-c', 'retention.ms=1000000'])
+  await source.run(['produce', 'orders'], { input: 'a\nb\nc\n' })
+  await source.run(['offset', 'commit', 'billing', 'orders', '2'])
+  const chosen = ['--topic', 'ord*', '--group', 'billing', '--setting', 'retention.ms=77']
+  const once = await run([...sides, '--once', ...chosen])
+  assert.deepEqual([once.code, once.stdout], [0, ''])
+  assert.match(once.stderr, /^Mirrored 3 messages \(0\.0 MB\); 1 topics, 1 partitions, 0 messages/)
+  assert.equal((await target.run(['topic', 'list', '-q'])).stdout, 'orders\n')
+  assert.equal((await target.run(['offset', 'committed', 'billing', 'orders'])).stdout, '2\n')
+  const described = await target.run(['topic', 'describe', 'orders', '--json'])
+  assert.match(described.stdout, /"name":"retention.ms","value":"77"/)
+
+  const follower = start([...sides, ...chosen])
+  const ended = result(follower)
+  const reader = target.start(['consume', 'orders', '-o', 'start', '-n', '4'])
+  const read = result(reader)
+  await source.run(['produce', 'orders'], { input: 'd\n' })
+  assert.equal((await read).stdout, 'a\nb\nc\nd\n')
+  follower.kill('SIGINT')
+  assert.equal((await ended).code, 0)
+
+  const none = await run([...sides, '--once', '--topic', 'nothing'])
+  assert.equal(none.code, 1)
+  assert.match(none.stderr, /no topic matches/)
+  assert.equal((await run(['mirror', '--from', source.url])).code, 2)
+  const clash = await run([...sides, '--verify', '--once'])
+  assert.equal(clash.code, 2)
+  await target.run(['topic', 'create', 'other'])
+  await target.run(['produce', 'other'], { input: 'mine\n' })
+  const refused = await run([...sides, '--once'])
+  assert.equal(refused.code, 1)
+  assert.match(refused.stderr, /other\/0 is not mirrored any more: .*was not written by a mirror/)
+})
