@@ -5,6 +5,7 @@
 import {
   ChunkReader,
   ChunkWriter,
+  type Clock,
   ConnectionError,
   KaskaError,
   kafka,
@@ -14,7 +15,10 @@ import {
 import type { BrokerAddress, KafkaDialer, KafkaLink } from './kafka-link.ts'
 
 type Fields = kafka.Fields
+type VersionedMessage = Pick<kafka.Message<Fields>, 'name' | 'key' | 'versions'>
 
+/** How long a broker may take for its answer, beyond the wait that it was asked for. */
+const silenceMsMax = 10_000
 /** Elements in all arrays of one answer: a cluster may have many topics. */
 const elementsMax = 2 ** 24
 
@@ -22,10 +26,12 @@ export class BrokerConnection {
   readonly address: string
   isClosed = false
   readonly #link: KafkaLink
+  readonly #clock: Clock
   #versions: ReadonlyMap<number, kafka.VersionRange> = new Map()
 
-  private constructor(link: KafkaLink, address: string) {
+  private constructor(link: KafkaLink, address: string, clock: Clock) {
     this.#link = link
+    this.#clock = clock
     this.address = address
   }
 
@@ -33,6 +39,7 @@ export class BrokerConnection {
   static async open(
     dialer: KafkaDialer,
     { host, port }: BrokerAddress,
+    clock: Clock,
     signal: AbortSignal,
   ): Promise<BrokerConnection> {
     const address = `${host.includes(':') ? `[${host}]` : host}:${port}`
@@ -44,13 +51,13 @@ export class BrokerConnection {
       if (cause instanceof KaskaError) throw cause
       throw new ConnectionError(`cannot connect to ${address}: ${textOf(cause)}`, { cause })
     }
-    const connection = new BrokerConnection(link, address)
+    const connection = new BrokerConnection(link, address, clock)
     await connection.#negotiate()
     return connection
   }
 
   /** The version in which both sides know a message, none above `max`. */
-  versionOf(message: kafka.Message<Fields>, max: number = message.versions.max): number {
+  versionOf(message: VersionedMessage, max: number = message.versions.max): number {
     const theirs = this.#versions.get(message.key)
     const version = Math.min(max, message.versions.max, theirs?.max ?? -1)
     if (theirs === undefined || version < Math.max(theirs.min, message.versions.min)) {
@@ -61,17 +68,25 @@ export class BrokerConnection {
     return version
   }
 
-  /** Sends before it returns. Rejects with ConnectionError, ProtocolError, UnsupportedVersionError. */
+  /**
+   * Sends before it returns. `waitMs` is how long the broker was asked to wait. Rejects with ConnectionError,
+   * ProtocolError, UnsupportedVersionError.
+   */
   async request<Q extends Fields, R extends Fields>(
     request: kafka.Message<Q>,
     response: kafka.Message<R>,
     input: kafka.Input<Q>,
-    version: number = this.versionOf(request as unknown as kafka.Message<Fields>),
+    { version = this.versionOf(request), waitMs = 0 }: { version?: number; waitMs?: number } = {},
   ): Promise<kafka.Values<R>> {
     if (this.isClosed) throw new ConnectionError(`the connection to ${this.address} was closed`)
     const writer = new ChunkWriter()
     request.write(writer, input, version)
     const isFlexible = kafka.inRange(request.flexible, version)
+    let isSilent = false
+    const timer = this.#clock.after(waitMs + silenceMsMax, () => {
+      isSilent = true
+      this.close()
+    })
     try {
       const answer = await this.#link.request(
         { key: request.key, version, isFlexible },
@@ -81,9 +96,12 @@ export class BrokerConnection {
     } catch (cause) {
       this.close()
       if (cause instanceof ProtocolError) throw cause
+      if (isSilent) throw new ConnectionError(`the broker at ${this.address} is silent`, { cause })
       throw new ConnectionError(`the connection to ${this.address} was lost: ${textOf(cause)}`, {
         cause,
       })
+    } finally {
+      timer.cancel()
     }
   }
 
@@ -99,7 +117,7 @@ export class BrokerConnection {
       kafka.apiVersionsRequest,
       kafka.apiVersionsResponse,
       {},
-      0,
+      { version: 0 },
     )
     if (errorCode !== 0) {
       this.close()

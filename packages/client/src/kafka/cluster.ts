@@ -360,7 +360,7 @@ export class Cluster {
         ),
       ),
     )
-    const opening = BrokerConnection.open(dialer, address, attempt.signal)
+    const opening = BrokerConnection.open(dialer, address, clock, attempt.signal)
     try {
       const connection = await abortable(opening, attempt.signal)
       if (this.closed !== undefined) {

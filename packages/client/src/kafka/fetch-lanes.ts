@@ -152,9 +152,7 @@ export class FetchLanes {
       lane.connection = await this.#cluster.dialNode(node)
     }
     const { connection } = lane
-    const version = connection.versionOf(
-      kafka.fetchRequest as unknown as kafka.Message<kafka.Fields>,
-    )
+    const version = connection.versionOf(kafka.fetchRequest)
     if (version < fetchVersionMin) {
       throw new UnsupportedVersionError(
         `the broker at ${connection.address} knows no topic ids: Apache Kafka 3.1 is the first that does`,
@@ -166,7 +164,7 @@ export class FetchLanes {
       if (parts === undefined) topics.set(part.topic, [part])
       else parts.push(part)
     }
-    return await connection.request(kafka.fetchRequest, kafka.fetchResponse, {
+    const input = {
       maxWaitMs: call.waitMs,
       minBytes: 1,
       maxBytes: call.bytesMax,
@@ -183,6 +181,9 @@ export class FetchLanes {
           partitionMaxBytes: call.partitionBytesMax,
         })),
       })),
+    }
+    return await connection.request(kafka.fetchRequest, kafka.fetchResponse, input, {
+      waitMs: call.waitMs,
     })
   }
 }

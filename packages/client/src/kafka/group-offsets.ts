@@ -49,15 +49,12 @@ export class GroupOffsets {
       })
     }
     const connection = await this.#coordinator(group)
-    const version = connection.versionOf(
-      kafka.offsetCommitRequest as unknown as kafka.Message<kafka.Fields>,
-      commitVersionMax,
-    )
+    const version = connection.versionOf(kafka.offsetCommitRequest, commitVersionMax)
     const answer = await connection.request(
       kafka.offsetCommitRequest,
       kafka.offsetCommitResponse,
       { groupId: group, topics: [...topics.values()] },
-      version,
+      { version },
     )
     for (const { partitions } of answer.topics) {
       for (const { errorCode } of partitions) this.#check(group, errorCode, 'was not committed')
@@ -70,16 +67,13 @@ export class GroupOffsets {
     partition: number,
   ): Promise<number | undefined> {
     const connection = await this.#coordinator(group)
-    const version = connection.versionOf(
-      kafka.offsetFetchRequest as unknown as kafka.Message<kafka.Fields>,
-      fetchVersionMax,
-    )
+    const version = connection.versionOf(kafka.offsetFetchRequest, fetchVersionMax)
     const topics = [{ name: topic.name, partitionIndexes: [partition] }]
     const answer = await connection.request(
       kafka.offsetFetchRequest,
       kafka.offsetFetchResponse,
       { groupId: group, topics, groups: [{ groupId: group, topics }], requireStable: true },
-      version,
+      { version },
     )
     const found = version < fetchVersionMin ? answer : answer.groups[0]
     this.#check(group, found?.errorCode ?? 0, 'cannot be read')

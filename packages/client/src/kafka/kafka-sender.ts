@@ -268,6 +268,7 @@ export class KafkaSender {
         kafka.produceRequest,
         kafka.produceResponse,
         this.#requestOf(request),
+        { waitMs: ackTimeoutMs },
       )
       for (const { topicId, name, partitionResponses } of answer.responses) {
         for (const one of partitionResponses) {

@@ -138,11 +138,17 @@ export class KafkaTopics {
   async #deleteAll(names: readonly string[]): Promise<(TopicId | Error)[]> {
     const unique = [...new Set(names)]
     const connection = await this.#cluster.admin()
-    const answer = await connection.request(kafka.deleteTopicsRequest, kafka.deleteTopicsResponse, {
+    const input = {
       topics: unique.map((name) => ({ name })),
       topicNames: unique,
       timeoutMs: controllerTimeoutMs,
-    })
+    }
+    const answer = await connection.request(
+      kafka.deleteTopicsRequest,
+      kafka.deleteTopicsResponse,
+      input,
+      { waitMs: controllerTimeoutMs },
+    )
     const answers = new Map<string | null, TopicId | Error>()
     for (const { name, topicId, errorCode, errorMessage } of answer.responses) {
       answers.set(
@@ -190,6 +196,7 @@ export class KafkaTopics {
           })),
           timeoutMs: controllerTimeoutMs,
         },
+        { waitMs: controllerTimeoutMs },
       )
       for (const one of answer.topics) {
         const request = batch.get(one.name)
