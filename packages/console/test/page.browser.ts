@@ -193,7 +193,9 @@ test('everything is reached with the keyboard alone', async (t) => {
     assert.deepEqual(await cells(page, 'What changes'), [['0', '2', '0', 'again 2']])
   })
   await press('Escape')
-  await page.getByRole('dialog').waitFor({ state: 'detached' })
+  // Not by its role: it has none any more as soon as it is closed.
+  await page.locator('dialog').waitFor({ state: 'detached' })
+  // The focus is back on the button.
   await press('Enter')
   await eventually(async () => assert.equal((await cells(page, 'What changes')).length, 1))
   await tabTo('Reset')

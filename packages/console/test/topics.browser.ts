@@ -174,7 +174,8 @@ test('the overview, topics and a topic fit a phone', async (t) => {
     browser: { viewport: { width: 320, height: 640 }, hasTouch: true },
   })
   const name = 'a-topic-with-quite-a-long-name-that-says-what-is-in-it.v1'
-  await client.send(name, 'a value that is a little longer than the screen of a phone is wide')
+  const value = 'a value that is a little longer than the screen of a phone is wide'
+  await client.send(name, { partition: 0, value })
   for (const path of [
     '',
     '/topics',
