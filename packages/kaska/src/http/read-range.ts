@@ -1,9 +1,9 @@
 /** Messages from an offset on, at most so many: taken apart for people and scripts. */
 import {
+  type Chunks,
   type Clock,
   type Codecs,
   type Engine,
-  joinChunks,
   logAppendTimeBit,
   OverloadedError,
   type PolledBatch,
@@ -55,6 +55,19 @@ export async function readRange(
 ): Promise<{ messages: StoredMessage[]; nextOffset: number }> {
   const messages: StoredMessage[] = []
   const slices = new Slices(clock)
+  const takeRecords = (bytes: number) => take(bytes * bytesPerByte)
+  /** The records section, expanded, in bytes of its own: what was read is given back. Undefined where there
+   * is no memory for it. */
+  const ownRecords = async (batch: PolledBatch): Promise<Uint8Array | undefined> => {
+    const { attributes, records, recordsLength } = batch
+    const compression = attributes & compressionBits
+    if (compression === 0) {
+      return takeRecords(recordsLength) ? copyOf(records, recordsLength) : undefined
+    }
+    const expand = async () => codecs(compression).decompress(records, expandedBytesMax)
+    const expanded = await inTurn(expand)
+    return takeRecords(expanded.length) ? expanded : undefined
+  }
   let nextOffset = offset
   let bytesLeft = bytesMax
   while (messages.length < limit && bytesLeft > 0) {
@@ -72,20 +85,12 @@ export async function readRange(
       if (result.batches.length === 0) break
       for (const batch of result.batches) {
         bytesLeft -= batch.recordsLength
-        const compression = batch.attributes & compressionBits
-        const bytes =
-          compression === 0
-            ? joinChunks(batch.records)
-            : await inTurn(async () =>
-                codecs(compression).decompress(batch.records, expandedBytesMax),
-              )
-        if (!take(bytes.length * bytesPerByte)) {
+        const records = await ownRecords(batch)
+        if (records === undefined) {
           if (messages.length > 0) return { messages, nextOffset }
           throw new OverloadedError('the broker has no memory free for this answer')
         }
-        // What was read is given back: nothing of it may stay.
-        const own = compression === 0 ? new Uint8Array(bytes) : bytes
-        for (const message of messagesOf(batch, own, topic.name)) {
+        for (const message of messagesOf(batch, records, topic.name)) {
           const pause = slices.round()
           if (pause !== undefined) await pause
           if (message.offset < nextOffset) continue
@@ -124,4 +129,14 @@ function* messagesOf(
       headers,
     }
   }
+}
+
+function copyOf(chunks: Chunks, length: number): Uint8Array {
+  const bytes = new Uint8Array(length)
+  let position = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk, position)
+    position += chunk.length
+  }
+  return bytes
 }
