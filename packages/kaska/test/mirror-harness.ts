@@ -177,3 +177,15 @@ export async function deleteBefore(
   const engine = broker.engine as LocalEngine
   await engine.deleteRecords(topic, partition, offset, context)
 }
+
+/** The engine with some of its methods replaced. */
+export function wrapEngine(engine: Engine, methods: Partial<Engine>): Engine {
+  return new Proxy(engine, {
+    get: (target, name) => {
+      const own: unknown = Reflect.get(methods, name)
+      if (own !== undefined) return own
+      const value: unknown = Reflect.get(target, name)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
