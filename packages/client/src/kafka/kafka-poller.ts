@@ -182,10 +182,11 @@ export class KafkaPoller {
     const { cluster } = this.#options
     const topics = new Map<TopicId, KnownTopic | undefined>()
     const unknown = new Set<TopicId>()
-    for (const { topic } of parts) {
+    for (const { topic, partition } of parts) {
       const known = cluster.topics.get(topic)
       topics.set(topic, known)
-      if (known === undefined) unknown.add(topic)
+      // It may have grown.
+      if (known?.leaders[partition] === undefined) unknown.add(topic)
     }
     await Promise.all(
       [...unknown].map(async (topic) => topics.set(topic, await cluster.refresh(topic))),

@@ -203,10 +203,10 @@ export class KafkaSender {
     queue.isPreparing = true
     try {
       if (queue.failures > 0) await this.#pause(queue)
-      const topic =
-        queue.isStale || !this.#cluster.topics.has(queue.topic)
-          ? await this.#cluster.refresh(queue.topic)
-          : this.#cluster.topics.get(queue.topic)
+      const known = queue.isStale ? undefined : this.#cluster.topics.get(queue.topic)
+      // It may have grown.
+      const isKnown = known?.leaders[queue.partition] !== undefined
+      const topic = isKnown ? known : await this.#cluster.refresh(queue.topic)
       queue.isStale = false
       if (topic === undefined) {
         throw new UnknownTopicError(`no topic of the cluster has the id ${queue.topic}`)
