@@ -67,12 +67,13 @@ export function Messages() {
     if (following) feed?.want(Number.POSITIVE_INFINITY)
     else feed?.want(sight.current.last + (reveal.current === undefined ? readAhead : revealMax))
   }
-  // Gone back, the list shows what comes right before what was in sight.
+  // Gone back, the list shows what comes right before what was in sight; more may have come than was drawn by now.
+  const drawn = kept?.length ?? 0
   useEffect(() => {
     const { message, after } = reveal.current ?? {}
     if (message === undefined || feed === undefined || feed === after) return
     const index = feed.kept.indexOf(message.partition, message.offset)
-    if (index < 0) return
+    if (index < 0 || index >= drawn) return
     reveal.current = undefined
     list.current?.scrollTo(index, 'end')
   })
