@@ -155,7 +155,7 @@ function chartsOf(samples: readonly Stats[]) {
       series: [
         line('resident', ({ memory }) => memory.rssBytes),
         line('heap', ({ memory }) => memory.heapBytes),
-        line('messages under way', ({ memory }) => memory.budgetUsedBytes),
+        line('for messages', ({ memory }) => memory.budgetUsedBytes),
       ],
     },
     {
