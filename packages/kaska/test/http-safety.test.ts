@@ -23,7 +23,9 @@ async function statusOf(port: number, request: string, fields: string): Promise<
 }
 
 test('a request names this broker by an address, localhost or a name that it was given', async (context) => {
-  const { port } = await startHttp(context, { http: { hosts: ['Kaska.example'] } })
+  const { port } = await startHttp(context, {
+    http: { hosts: ['Kaska.example', 'other.example:9092'] },
+  })
   const cases: readonly (readonly [string, number])[] = [
     [`Host: 127.0.0.1:${port}\r\n`, 200],
     ['Host: 192.168.1.5\r\n', 200],
@@ -31,6 +33,7 @@ test('a request names this broker by an address, localhost or a name that it was
     ['Host: localhost\r\n', 200],
     ['Host: app.localhost:1\r\n', 200],
     ['Host: KASKA.example:443\r\n', 200],
+    ['Host: other.example\r\n', 200],
     ['Host: evil.example\r\n', 421],
     ['Host: kaska.example.evil.example\r\n', 421],
     ['Host: 127.0.0.1.evil.example\r\n', 421],

@@ -116,7 +116,7 @@ function isOurs(host: string, names: readonly string[]): boolean {
   // A name that is all digits and dots is an address, or is nothing that a resolver can be made to serve.
   if (/^\d{1,3}(\.\d{1,3}){3}$/.test(name)) return true
   if (name === 'localhost' || name.endsWith('.localhost')) return true
-  return names.some((each) => each.toLowerCase() === name)
+  return names.some((each) => hostName(each) === name)
 }
 
 function isFromHere(request: AccessRequest, host: string): boolean {
