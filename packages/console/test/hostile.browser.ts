@@ -94,7 +94,7 @@ for (const [device, browser] of [
     await isText(page, url)
     await fitsScreen(page)
     await page.getByRole('button', { name: 'Reset', exact: true }).click()
-    await hasText(page.getByRole('status').last(), 'Reset group"')
+    await hasText(page.getByRole('status').last(), 'Group group"')
     await isText(page, url)
     await fitsScreen(page)
     await open(`/topics/${at(topic)}`)

@@ -1,7 +1,7 @@
 /** Deletes a group with all that it has committed, once that was confirmed. */
 import { api, part } from '../api.ts'
-import { Dialog } from '../components/dialog.tsx'
-import { attempt } from '../components/toasts.tsx'
+import { FormDialog } from '../components/form-dialog.tsx'
+import { toast } from '../components/toasts.tsx'
 import { go, href } from '../route.ts'
 
 interface DeleteGroupProps {
@@ -12,31 +12,25 @@ interface DeleteGroupProps {
 }
 
 export function DeleteGroup({ group, isActive, onClose }: DeleteGroupProps) {
-  const submit = async (event: Event) => {
-    event.preventDefault()
-    const isDone = await attempt(`Delete group ${group}`, () =>
-      api(`/groups/${part(group)}`, { method: 'DELETE' }),
-    )
-    if (isDone) go(href(['groups']))
-    else onClose()
+  const submit = async () => {
+    await api(`/groups/${part(group)}`, { method: 'DELETE' })
+    toast('done', `Group ${group} was deleted`)
+    go(href(['groups']))
   }
   return (
-    <Dialog title="Delete group" onClose={onClose}>
-      <form onSubmit={submit}>
-        <p>
-          <strong class="name">{group}</strong> and the offsets that it has committed will be gone.
-          Who reads under this name afterwards starts as if for the first time.
-        </p>
-        {isActive && <p class="bad">It has members: stop them first.</p>}
-        <div class="row end">
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" class="danger">
-            Delete the group
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog
+      title="Delete group"
+      action="Delete the group"
+      isDanger
+      isDisabled={isActive}
+      onSubmit={submit}
+      onClose={onClose}
+    >
+      <p>
+        <strong class="name">{group}</strong> and the offsets that it has committed will be gone.
+        Who reads under this name afterwards starts as if for the first time.
+      </p>
+      {isActive && <p class="bad">It has members: stop them first.</p>}
+    </FormDialog>
   )
 }

@@ -4,9 +4,9 @@
  */
 import { useEffect, useState } from 'preact/hooks'
 import { api, part } from '../api.ts'
-import { Dialog } from '../components/dialog.tsx'
+import { FormDialog } from '../components/form-dialog.tsx'
 import { Scrollable } from '../components/scrollable.tsx'
-import { attempt } from '../components/toasts.tsx'
+import { toast } from '../components/toasts.tsx'
 import { count } from '../format.ts'
 import type { Move } from './group-types.ts'
 
@@ -70,99 +70,91 @@ export function ResetOffsets({ group, topics, isActive, onClose }: ResetOffsetsP
   }, [request, path])
 
   const isShown = preview !== undefined && preview.request === request
-  const submit = async (event: Event) => {
-    event.preventDefault()
+  const submit = async () => {
     if (request === undefined || !isShown) return
-    const body = JSON.parse(request)
-    const isDone = await attempt(`Reset ${group} in ${topic}`, () =>
-      api(path, { method: 'POST', body }),
-    )
-    if (isDone) onClose()
+    await api(path, { method: 'POST', body: JSON.parse(request) })
+    toast('done', `Group ${group} goes on elsewhere in ${topic}`)
   }
   return (
-    <Dialog title="Reset offsets" onClose={onClose}>
-      <form onSubmit={submit}>
-        <div class="row">
-          <label>
-            Topic
+    <FormDialog
+      title="Reset offsets"
+      action="Reset"
+      isDisabled={isActive || !isShown || preview.failure !== undefined}
+      onSubmit={submit}
+      onClose={onClose}
+    >
+      <div class="row">
+        <label>
+          Topic
+          <input
+            list="reset-topics"
+            required
+            value={topic}
+            onInput={({ currentTarget }) => setTopic(currentTarget.value)}
+          />
+          <datalist id="reset-topics">
+            {topics.map((name) => (
+              <option key={name} value={name} />
+            ))}
+          </datalist>
+        </label>
+        <label>
+          Partition
+          <input
+            type="number"
+            min="0"
+            placeholder="all"
+            value={partition}
+            onInput={({ currentTarget }) => setPartition(currentTarget.value)}
+          />
+        </label>
+      </div>
+      <fieldset>
+        <legend>Go on from</legend>
+        {kinds.map(([each, label]) => (
+          <label key={each} class="choice">
             <input
-              list="reset-topics"
-              required
-              value={topic}
-              onInput={({ currentTarget }) => setTopic(currentTarget.value)}
+              type="radio"
+              name="kind"
+              checked={kind === each}
+              onChange={() => setKind(each)}
             />
-            <datalist id="reset-topics">
-              {topics.map((name) => (
-                <option key={name} value={name} />
-              ))}
-            </datalist>
+            {label}
           </label>
+        ))}
+        {kind === 'offset' && (
           <label>
-            Partition
+            Offset
             <input
               type="number"
               min="0"
-              placeholder="all"
-              value={partition}
-              onInput={({ currentTarget }) => setPartition(currentTarget.value)}
+              required
+              value={offset}
+              onInput={({ currentTarget }) => setOffset(currentTarget.value)}
             />
           </label>
-        </div>
-        <fieldset>
-          <legend>Go on from</legend>
-          {kinds.map(([each, label]) => (
-            <label key={each} class="choice">
-              <input
-                type="radio"
-                name="kind"
-                checked={kind === each}
-                onChange={() => setKind(each)}
-              />
-              {label}
-            </label>
-          ))}
-          {kind === 'offset' && (
-            <label>
-              Offset
-              <input
-                type="number"
-                min="0"
-                required
-                value={offset}
-                onInput={({ currentTarget }) => setOffset(currentTarget.value)}
-              />
-            </label>
-          )}
-          {kind === 'timestamp' && (
-            <label>
-              Time
-              <input
-                type="datetime-local"
-                step="0.001"
-                required
-                value={moment}
-                onInput={({ currentTarget }) => setMoment(currentTarget.value)}
-              />
-            </label>
-          )}
-        </fieldset>
-        <div aria-live="polite">
-          {isShown && preview.failure !== undefined && <p class="bad">{preview.failure}</p>}
-          {isShown && preview.failure === undefined && <Moves moves={preview.moves} />}
-        </div>
-        {isActive && (
-          <p class="bad">It has members, and they alone move its offsets: stop them first.</p>
         )}
-        <div class="row end">
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" disabled={isActive || !isShown || preview.failure !== undefined}>
-            Reset
-          </button>
-        </div>
-      </form>
-    </Dialog>
+        {kind === 'timestamp' && (
+          <label>
+            Time
+            <input
+              type="datetime-local"
+              step="0.001"
+              required
+              value={moment}
+              onInput={({ currentTarget }) => setMoment(currentTarget.value)}
+            />
+          </label>
+        )}
+      </fieldset>
+      <div aria-live="polite">
+        {isShown && preview.failure !== undefined && <p class="bad">{preview.failure}</p>}
+        {isShown && preview.failure === undefined && <Moves moves={preview.moves} />}
+      </div>
+      {isActive && (
+        <p class="bad">It has members, and they alone move its offsets: stop them first.</p>
+      )}
+    </FormDialog>
   )
 }
 
