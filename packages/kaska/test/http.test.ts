@@ -190,6 +190,27 @@ test('a range ends before a message that is too long for it', async (context) =>
   assert.equal((await fetch(`${path}?offset=1`)).status, 413)
 })
 
+test('of a batch that was taken in part it is said what became of each message', async (context) => {
+  const { api } = await start(context)
+  await fetch(`${api}/topics/orders`, {
+    method: 'PATCH',
+    headers: json,
+    body: JSON.stringify({ config: { 'max.message.bytes': 2000 } }),
+  })
+  const messages = [
+    { value: 'short', partition: 0 },
+    { value: 'long'.repeat(1000), partition: 1 },
+  ]
+  const path = `${api}/topics/orders/messages`
+  const body = JSON.stringify({ messages })
+  const answer = await fetch(path, { method: 'POST', headers: json, body })
+  assert.equal(answer.status, 413)
+  const { code, results } = (await answer.json()) as { code: string; results: object[] }
+  assert.equal(code, 'SEND_BATCH')
+  assert.deepEqual({ ...results[0], timestamp: 0 }, { partition: 0, offset: 0, timestamp: 0 })
+  assert.partialDeepStrictEqual(results[1], { partition: 1, code: 'MESSAGE_TOO_LARGE' })
+})
+
 test('what is wrong with a request is said', async (context) => {
   const { api } = await start(context)
   const path = `${api}/topics/orders/messages`
