@@ -33,7 +33,7 @@ async function outage(cluster: ApacheKafkaCluster, t: TestContext): Promise<void
   const reader = new Reader(consumer)
   const run = async (): Promise<Sent[]> => {
     try {
-      for (const broker of cluster.brokers.slice(0, 2)) {
+      for (const broker of cluster.brokers) {
         await delay(phaseMs)
         await broker.end('SIGKILL')
         await delay(phaseMs)
@@ -107,7 +107,7 @@ class Writer {
     for (let round = 0; !this.#isStopped; round++) {
       for (let key = 0; key < keys; key++) sends.push(this.#send(`key-${key}`, round))
       // It does not wait for answers: those under way when a broker dies are many.
-      await delay(5)
+      await delay(1)
     }
     return await Promise.all(sends)
   }
