@@ -16,13 +16,11 @@
 import {
   type Clock,
   type Codecs,
-  type CommitEntry,
   type Engine,
   OffsetOutOfRangeError,
   OutOfOrderSequenceError,
   type PolledBatch,
   type PollFailure,
-  type PollPart,
   type PollResult,
   type TopicInfo,
   topicNameOf,
@@ -40,8 +38,9 @@ import {
 } from './asking.ts'
 import { MirrorPartition, type MirrorTopic } from './mirror-partition.ts'
 import { listTopics, prepareTopic } from './mirror-topics.ts'
+import { Placement } from './placement.ts'
 import { type BuiltBatch, Rebuilder } from './rebuild.ts'
-import { claimGroup, placeGroups, readPlace } from './target-place.ts'
+import { pollWaitMs, Round } from './round.ts'
 import { translateOffset } from './translate.ts'
 
 export interface MirrorOptions {
@@ -79,8 +78,6 @@ export interface MirrorStatus {
   readonly failures: number
 }
 
-const pollBytesMax = 4 << 20
-const pollWaitMs = 500
 const lookAroundMsUsual = 5000
 /** How many requests are under way before their acknowledgements are waited for. */
 const sendsAtOnce = 4
@@ -93,27 +90,16 @@ const roundBytesMax = 64 << 20
 /** How long the last look at the target may take. */
 const finishMsMax = 15_000
 
-interface Asked {
-  readonly partition: MirrorPartition
-  readonly generation: number
-}
-
-interface Round {
-  readonly asked: ReadonlyMap<string, Asked>
-  readonly answer: Promise<PollResult>
-}
-
 export class Mirror {
   readonly #options: MirrorOptions
   readonly #patience: Patience
+  readonly #placement: Placement
   /** The source's topics by name, as they were met: those that cannot be mirrored too. */
   readonly #topics = new Map<string, { id: string; partitions: number }>()
   readonly #partitions: MirrorPartition[] = []
   readonly #failedTopics = new Set<MirrorTopic>()
   /** What was said of offsets already. */
   readonly #untranslated = new Set<string>()
-  /** Of the claims of this run. */
-  #producerId: number | undefined
   #messages = 0
   #bytes = 0
   #failures = 0
@@ -123,6 +109,8 @@ export class Mirror {
     this.#options = options
     const { clock, signal, report } = options
     this.#patience = { clock, signal, report }
+    const refused = (each: MirrorPartition, error: unknown) => this.#fail(each, textOf(error))
+    this.#placement = new Placement({ ...options, refused })
   }
 
   get status(): MirrorStatus {
@@ -145,24 +133,24 @@ export class Mirror {
 
   /** Mirrors until the end, or until the signal; resolves with how it went. */
   async run(): Promise<MirrorStatus> {
-    const { signal } = this.#options
+    const { signal, source } = this.#options
     let round: Round | undefined
     try {
       await this.#lookAround()
       while (!signal.aborted) {
         await this.#placeAll()
         if (this.#isDone) break
-        round ??= this.#startRound()
+        round ??= Round.start(source, this.#partitions, signal)
         if (round === undefined) {
           await this.#rest()
         } else {
           const result = await this.#answerOf(round)
-          const { asked } = round
+          const answered = round
           round = undefined
           if (result !== undefined) {
             try {
-              const built = this.#build(result, asked)
-              round = this.#startRound()
+              const built = this.#build(result, answered)
+              round = Round.start(source, this.#partitions, signal)
               await this.#send(built)
             } finally {
               result.release()
@@ -200,7 +188,7 @@ export class Mirror {
       await forEachAtOnce(found, (info) => this.#meet(info))
       await this.#refreshEnds(isFirst && once)
     }
-    await this.#note(this.#patience)
+    await this.#placement.note(this.#live(), this.#patience)
     await this.#translate(this.#patience)
     this.#lookAroundAt = clock.monotonic() + lookAroundMs
   }
@@ -262,101 +250,21 @@ export class Mirror {
     const unclaimed: MirrorPartition[] = []
     await forEachAtOnce(due, async (each) => {
       try {
-        if (!(await this.#place(each))) unclaimed.push(each)
+        if (!(await this.#placement.place(each, this.#patience))) unclaimed.push(each)
       } catch (error) {
         if (this.#options.signal.aborted) throw error
         this.#fail(each, textOf(error))
       }
     })
-    if (unclaimed.length > 0) await this.#claim(unclaimed)
+    await this.#placement.claim(unclaimed, this.#patience)
     for (const each of due) if (each.state === 'unplaced') this.#activate(each)
-  }
-
-  /** False: it has to be claimed. */
-  async #place(each: MirrorPartition): Promise<boolean> {
-    const { source, target, codecs } = this.#options
-    const { topic, partition } = each
-    const where = { topic: topic.target, partition, sourceTopic: topic.source }
-    const place = await patiently(this.#patience, (context) =>
-      readPlace(target, where, codecs, context),
-    )
-    each.generation++
-    each.targetEnd = place.targetEnd
-    each.sentEnd = place.targetEnd
-    each.sequence = place.sequence
-    each.askedEpoch = undefined
-    each.position =
-      place.position ??
-      (
-        await patiently(this.#patience, (context) =>
-          source.offsets(topic.source, partition, context),
-        )
-      ).startOffset
-    each.asked = each.position
-    if (place.producerId === undefined || each.isClaimVoid) return false
-    each.producerId = place.producerId
-    return true
-  }
-
-  /** Writes down at the target which producer id is going to be used. */
-  async #claim(partitions: readonly MirrorPartition[]): Promise<void> {
-    const { target } = this.#options
-    this.#producerId ??= (
-      await patiently(this.#patience, (context) => target.initProducer(context))
-    ).producerId
-    for (const each of partitions) {
-      each.producerId = this.#producerId
-      each.sequence = 0
-      each.isClaimVoid = false
-    }
-    await this.#commit(this.#patience, claimGroup, partitions, ({ producerId }) => producerId)
   }
 
   #activate(each: MirrorPartition): void {
     each.state = each.position >= each.goal ? 'done' : 'active'
   }
 
-  async #commit(
-    patience: Patience,
-    group: string,
-    partitions: readonly MirrorPartition[],
-    offsetOf: (each: MirrorPartition) => number,
-  ): Promise<void> {
-    if (partitions.length === 0) return
-    const entries = partitions.map(
-      (each): CommitEntry => ({
-        topic: each.topic.target,
-        partition: each.partition,
-        offset: offsetOf(each),
-      }),
-    )
-    await patiently(patience, (context) => this.#options.target.commit(group, entries, context))
-  }
-
   // Rounds ------------------------------------------------------------------------------------------
-
-  #startRound(): Round | undefined {
-    const { source, signal } = this.#options
-    const asked = new Map<string, Asked>()
-    const parts: PollPart[] = []
-    for (const partition of this.#partitions) {
-      if (partition.state !== 'active' || partition.asked >= partition.goal) continue
-      const { topic, asked: offset, askedEpoch, generation } = partition
-      asked.set(keyOf(topic.source, partition.partition), { partition, generation })
-      parts.push({
-        topic: topic.source,
-        partition: partition.partition,
-        offset,
-        ...(askedEpoch === undefined ? {} : { lastEpoch: askedEpoch }),
-      })
-    }
-    if (parts.length === 0) return undefined
-    const request = { parts, waitMs: pollWaitMs, bytesMax: pollBytesMax }
-    const answer = source.poll(request, { ...mirrorContext, signal })
-    // It is looked at after the sends that are under way.
-    answer.catch(() => {})
-    return { asked, answer }
-  }
 
   /** Undefined where the source is out of reach for now. */
   async #answerOf({ answer }: Round): Promise<PollResult | undefined> {
@@ -374,31 +282,20 @@ export class Mirror {
     }
   }
 
-  #build(
-    { batches, failures }: PollResult,
-    asked: ReadonlyMap<string, Asked>,
-  ): Map<MirrorPartition, BuiltBatch[]> {
+  #build(result: PollResult, round: Round): Map<MirrorPartition, BuiltBatch[]> {
     const built = new Map<MirrorPartition, BuiltBatch[]>()
-    const byPartition = new Map<string, PolledBatch[]>()
-    for (const batch of batches) {
-      const key = keyOf(batch.topic, batch.partition)
-      const list = byPartition.get(key)
-      if (list === undefined) byPartition.set(key, [batch])
-      else list.push(batch)
-    }
     let bytes = 0
-    for (const [key, list] of byPartition) {
-      const each = fresh(asked.get(key))
+    for (const [each, list] of round.batchesOf(result)) {
       // What is left is asked for again.
-      if (each === undefined || bytes > roundBytesMax) continue
+      if (bytes > roundBytesMax) break
       try {
         bytes += this.#rebuild(each, list, built)
       } catch (error) {
         this.#fail(each, `the source's messages from offset ${each.asked}: ${textOf(error)}`)
       }
     }
-    for (const failure of failures) {
-      const each = fresh(asked.get(keyOf(failure.topic, failure.partition)))
+    for (const failure of result.failures) {
+      const each = round.partitionOf(failure)
       if (each !== undefined && !built.has(each)) this.#pollFailed(each, failure)
     }
     return built
@@ -524,10 +421,7 @@ export class Mirror {
       return
     }
     // The target has forgotten who sent there: a new producer begins, and is claimed.
-    if (isUnknown) {
-      if (each.producerId === this.#producerId) this.#producerId = undefined
-      each.isClaimVoid = true
-    }
+    if (isUnknown) this.#placement.forget(each)
     if (isRetriable(error) && each.attempts === 0) {
       report(`${each.label}: trying again: ${textOf(error)}`)
     }
@@ -598,16 +492,6 @@ export class Mirror {
 
   // Beside the messages -----------------------------------------------------------------------------
 
-  /** Writes down where the partitions stand, for the case that the target deletes all of its messages. */
-  async #note(patience: Patience): Promise<void> {
-    const moved = [...this.#live()].filter(
-      (each) => each.state !== 'unplaced' && each.notedEnd !== each.targetEnd,
-    )
-    await this.#commit(patience, placeGroups.source, moved, ({ position }) => position)
-    await this.#commit(patience, placeGroups.target, moved, ({ targetEnd }) => targetEnd)
-    for (const each of moved) each.notedEnd = each.targetEnd
-  }
-
   async #translate(patience: Patience): Promise<void> {
     const { groups, source, target, codecs, signal } = this.#options
     for (const group of groups) {
@@ -650,7 +534,7 @@ export class Mirror {
           `somebody else writes to the target: it ends at ${endOffset} instead of ${each.targetEnd}`,
         )
       })
-      await this.#note(patience)
+      await this.#placement.note(this.#live(), patience)
       await this.#translate(patience)
     } catch (error) {
       this.#failures++
@@ -661,19 +545,8 @@ export class Mirror {
   }
 }
 
-/** The partition, unless it was placed anew since it was asked for. */
-function fresh(asked: Asked | undefined): MirrorPartition | undefined {
-  if (asked === undefined) return undefined
-  const { partition, generation } = asked
-  return partition.generation === generation && partition.state === 'active' ? partition : undefined
-}
-
 function isWaiting({ state }: MirrorPartition): boolean {
   return state === 'unplaced'
-}
-
-function keyOf(topic: string, partition: number): string {
-  return `${topic} ${partition}`
 }
 
 function textOf(error: unknown): string {
