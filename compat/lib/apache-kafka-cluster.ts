@@ -69,5 +69,8 @@ function clusterProperties(nodeId: number, voters: string): Record<string, strin
     // Thousands of topics on one machine: their indexes begin small.
     'log.index.size.max.bytes': '65536',
     'replica.lag.time.max.ms': '5000',
+    'broker.session.timeout.ms': '3000',
+    // As topics of a Kaska broker have it: messages of 1970 stay.
+    'log.retention.ms': '-1',
   }
 }
