@@ -13,9 +13,9 @@ import {
   TopicExistsError,
   topicNameOf,
 } from '@kaska/protocol'
-import { type BrokerConfig, type GivenConfig, readBrokerConfig } from './config/broker-config.ts'
+import { type GivenConfig, readBrokerConfig } from './config/broker-config.ts'
 import { topicDefaults } from './config/topic-settings.ts'
-import { type BrokerFigures, createFigures } from './figures/broker-figures.ts'
+import { createFigures } from './figures/broker-figures.ts'
 import { groupBounds } from './groups/group-config.ts'
 import { GroupCoordinator } from './groups/group-coordinator.ts'
 import { OffsetStore } from './groups/offset-store.ts'
@@ -24,7 +24,8 @@ import { loadCrc32c } from './host/crc32c.ts'
 import { nodeClock } from './host/node-clock.ts'
 import { nodeRandom } from './host/node-random.ts'
 import { packageVersion } from './host/package-version.ts'
-import type { Listening, ListenOptions } from './listen.ts'
+import type { JoinedParts } from './joined-parts.ts'
+import type { Listening, ListenOptions } from './listen-options.ts'
 import { DataDirectory } from './log/data-directory.ts'
 import type { Disk } from './log/disk.ts'
 import type { SyncMode } from './log/log-config.ts'
@@ -36,7 +37,7 @@ import { ProducerIds } from './topics/producer-ids.ts'
 import { expanderOf } from './topics/record-walk.ts'
 import { TopicStore } from './topics/topic-store.ts'
 
-export type { Listening, ListenOptions } from './listen.ts'
+export type { HttpOptions, Listening, ListenOptions } from './listen-options.ts'
 
 /** A topic that is to exist when the broker has started. */
 export interface TopicOption {
@@ -226,33 +227,12 @@ async function createTopics(engine: Engine, topics: readonly TopicOption[]): Pro
 }
 
 /** Loaded where it is asked for: a start is quick. */
-/** What a broker consists of. */
-export interface BrokerParts {
-  readonly config: BrokerConfig
-  readonly directory: DataDirectory
-  readonly engine: LocalEngine
-  readonly offsets: OffsetStore
-  readonly groups: GroupCoordinator
-  readonly budget: MemoryBudget
-  readonly clock: Clock
-  readonly codecs: Codecs
-  readonly crc32c: Crc32c
-  /** Requests and connections, over all ports. */
-  readonly counted: BrokerFigures
-  /** In monotonic time. */
-  readonly startedAt: number
-  /** As it was given. */
-  readonly dataDirectory: string | undefined
-  readonly isInMemory: boolean
-  readonly report: (line: string) => void
-}
-
 class JoinedBroker implements Broker {
-  readonly #parts: BrokerParts
+  readonly #parts: JoinedParts
   readonly #listeners = new Set<Listening>()
   #closing: Promise<void> | undefined = undefined
 
-  constructor(parts: BrokerParts) {
+  constructor(parts: JoinedParts) {
     this.#parts = parts
   }
 

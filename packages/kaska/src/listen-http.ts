@@ -11,18 +11,9 @@ import type { BrokerParts } from './http/broker-parts.ts'
 import type { FigureSource, ProcessFigures } from './http/figure-source.ts'
 import { createHttpService } from './http/http-app.ts'
 import { TokenGate } from './http/token-gate.ts'
+import type { HttpOptions } from './listen-options.ts'
 import type { ConnectionOrigin } from './native/session.ts'
 import type { ByteBudget } from './transport/byte-budget.ts'
-
-/** How HTTP is served on the port. */
-export interface HttpOptions {
-  /** Names, beside addresses and localhost, that browsers may call this broker by. */
-  readonly hosts?: readonly string[]
-  /** Pages of other origins that may use HTTP and WebSocket here: `https://app.example`. */
-  readonly origins?: readonly string[]
-  /** What has to be shown to be served; nothing unless given. */
-  readonly token?: string
-}
 
 export interface HttpJoin {
   readonly broker: { inProcess(): Engine }

@@ -3,51 +3,20 @@
  * to listen; HTTP, and what TLS needs, when they are needed.
  */
 import { type Engine, InvalidArgumentError } from '@kaska/protocol'
-import type { BrokerParts } from './broker.ts'
 import { createFigureSource } from './figure-source.ts'
 import { isHttp } from './host/http-byte.ts'
 import { listen, overSockets } from './host/listener.ts'
 import { type Loaded, onDemand } from './host/on-demand.ts'
 import { isLoopback } from './host/socket-transport.ts'
 import type { TlsIdentity, TlsPort, TlsPortOptions } from './host/tls-port.ts'
+import type { JoinedParts } from './joined-parts.ts'
 import { createKafkaProtocol } from './kafka/kafka-protocol.ts'
 import { limitReport } from './limited-report.ts'
-import type { HttpOptions } from './listen-http.ts'
+import type { HttpOptions, Listening, ListenOptions } from './listen-options.ts'
 import { createNativeProtocol, type NativeProtocol } from './native/native-protocol.ts'
 
-export interface ListenOptions {
-  /** 127.0.0.1 unless said. */
-  readonly host?: string
-  /** 9092 unless said; 0 takes a free one. */
-  readonly port?: number
-  /** The address that Kafka clients are told; the one that they came to unless said. */
-  readonly advertise?: { readonly host: string; readonly port: number }
-  /**
-   * A certificate and its key, as PEM: the port takes TLS too, and from other machines nothing else.
-   * Behind the certificate may follow those that sign it.
-   */
-  readonly tls?: { readonly cert: string | Uint8Array; readonly key: string | Uint8Array }
-  /** With `tls`: may connections from other machines be plain all the same? */
-  readonly plaintext?: boolean
-  /**
-   * HTTP and WebSocket on the same port: false is without. At an address other than a loopback one it has
-   * to be said, with a token: whoever reaches the port could else read and write everything from a script.
-   */
-  readonly http?: HttpOptions | false
-}
-
-/** Where a broker listens. */
-export interface Listening {
-  readonly host: string
-  readonly port: number
-  /** `kaska://127.0.0.1:9092`, or `kaskas://...` where TLS is taken. */
-  readonly url: string
-  /** Takes no more connections, and ends those that it has. */
-  close(): Promise<void>
-}
-
 /** A broker, for its ports. */
-export interface ListeningParts extends BrokerParts {
+export interface ListeningParts extends JoinedParts {
   readonly broker: { inProcess(): Engine }
   readonly software: string
   readonly clusterId: string

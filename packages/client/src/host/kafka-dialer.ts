@@ -3,7 +3,7 @@
  * package is an optional peer dependency, loaded when the first cluster is connected to.
  *
  * Of its classes only `Connection` is used: batches have to pass as they are, and its producer and its
- * consumer make records of their own (docs/decisions/0019-kafka-client.md).
+ * consumer make records of their own (docs/decisions/0022-kafka-client.md).
  */
 import net from 'node:net'
 import {

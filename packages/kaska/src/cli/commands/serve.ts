@@ -6,7 +6,7 @@ import { readBrokerConfig } from '../../config/broker-config.ts'
 import { isInContainer } from '../../host/container.ts'
 import { isLoopback } from '../../host/socket-transport.ts'
 import type { Terminal } from '../../host/terminal.ts'
-import type { HttpOptions } from '../../listen-http.ts'
+import type { HttpOptions } from '../../listen-options.ts'
 import { CommandError, oneLine, UsageError } from '../failure.ts'
 import type { TopicSpec } from '../values.ts'
 
