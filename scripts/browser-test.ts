@@ -4,6 +4,7 @@
  *     npm run test:browser                        all of them
  *     npm run test:browser -- groups messages     the files whose path holds one of these
  *     npm run test:browser -- --test-name-pattern='markup'
+ *     npm run screenshots                         takes the pictures of docs/images/ (screenshots.ts) instead
  *
  * Exits with 1 if a test fails, if no file matches, or if there is no browser. The report ends with the counts.
  */
@@ -39,7 +40,9 @@ function isExecutable(file: string): boolean {
 const given = process.argv.slice(2)
 const options = given.filter((argument) => argument.startsWith('-'))
 const filters = given.filter((argument) => !argument.startsWith('-'))
-const files = globSync('packages/console/test/*.browser.ts', { cwd: root })
+const pattern =
+  process.env['npm_lifecycle_event'] === 'screenshots' ? 'screenshots.ts' : '*.browser.ts'
+const files = globSync(`packages/console/test/${pattern}`, { cwd: root })
   .map((file) => file.split(path.sep).join('/'))
   .filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)))
   .sort()
