@@ -8,9 +8,9 @@ FROM node:24-slim
 WORKDIR /kaska
 COPY package.json package-lock.json .npmrc ./
 COPY packages ./packages
-RUN npm ci --omit=dev && mkdir /data && chown node /data
+RUN npm ci && mkdir /data && chown node /data
 USER node
 VOLUME /data
 EXPOSE 9092
 ENTRYPOINT ["node", "packages/kaska/bin/kaska.js"]
-CMD ["serve", "--host", "0.0.0.0", "--data", "/data"]
+CMD ["serve", "--host", "0.0.0.0", "--no-http", "--data", "/data"]
