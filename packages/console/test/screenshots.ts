@@ -22,8 +22,8 @@ const views: readonly (readonly [name: string, path: string])[] = [
   ['connections', '/connections'],
 ]
 
-/** How long orders come in before the first picture, so that charts have something to show. */
-const warmUpMs = 40_000
+/** How long orders come in before the first picture: charts have something to show, and no session has ended (45 s). */
+const warmUpMs = 15_000
 
 for (const colorScheme of ['light', 'dark'] as const) {
   test(`screenshots, ${colorScheme}`, async (context) => {
