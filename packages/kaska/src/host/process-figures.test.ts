@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import process from 'node:process'
 import { test } from 'node:test'
 import { setTimeout as pass } from 'node:timers/promises'
 import { ProcessWatch } from './process-figures.ts'
@@ -16,6 +17,13 @@ test('what holds the event loop shows, and nothing before it is watched', async 
   assert(eventLoop.p50Ms <= eventLoop.p99Ms && eventLoop.p99Ms <= eventLoop.maxMs)
   assert(rssBytes > heapBytes && heapBytes > 1e6 && cpuSeconds > 0.1)
   assert(startedAt <= Date.now())
+  const busy = watch.read().eventLoopBusySeconds
+  const until = performance.now() + 50
+  while (performance.now() < until);
+  await pass(5)
+  const more = watch.read().eventLoopBusySeconds - busy
+  assert(more >= 0.05 && more < 5, `${more} s`)
+  if (process.platform === 'linux') assert((watch.read().openFilesMax ?? 0) >= 256)
   watch.stop()
   assert.equal(watch.read().eventLoop.maxMs, 0)
 })

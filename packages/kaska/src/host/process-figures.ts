@@ -2,6 +2,7 @@
  * What the process takes, and how late its event loop is. Watching the loop is a timer that goes off every
  * 20 ms, so it begins with whoever asks first; what it says is of the last half minute or so.
  */
+import { readFileSync } from 'node:fs'
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import process from 'node:process'
 
@@ -12,6 +13,10 @@ export interface ProcessFigures {
   readonly cpuSeconds: number
   /** When it began, in wall time. */
   readonly startedAt: number
+  /** Of the time since then, how much the event loop did not wait for something to do. */
+  readonly eventLoopBusySeconds: number
+  /** Files and sockets that it may have open; undefined where the system does not tell. */
+  readonly openFilesMax: number | undefined
   /** How much later than asked for a timer was called. */
   readonly eventLoop: { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number }
 }
@@ -26,6 +31,7 @@ export class ProcessWatch {
   #older: DelayHistogram | undefined
   #newer: DelayHistogram | undefined
   #turnAt = 0
+  readonly #openFilesMax = openFilesMax()
 
   /** Begins to watch the event loop. */
   start(): void {
@@ -50,6 +56,8 @@ export class ProcessWatch {
       heapBytes: heapUsed,
       cpuSeconds: (user + system) / 1e6,
       startedAt: Math.round(performance.timeOrigin),
+      eventLoopBusySeconds: performance.eventLoopUtilization().active / 1000,
+      openFilesMax: this.#openFilesMax,
       eventLoop: this.#eventLoop(),
     }
   }
@@ -78,4 +86,14 @@ function startHistogram(): DelayHistogram {
   const histogram = monitorEventLoopDelay({ resolution: resolutionMs })
   histogram.enable()
   return histogram
+}
+
+/** The soft limit, which Linux shows as a file: Node raises it to the hard one as it starts. */
+function openFilesMax(): number | undefined {
+  try {
+    const limit = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))
+    return limit === null ? undefined : Number(limit[1])
+  } catch {
+    return undefined
+  }
 }

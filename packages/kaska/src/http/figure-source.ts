@@ -27,6 +27,10 @@ export interface ProcessFigures {
   readonly cpuSeconds: number
   /** When it began, in wall time. */
   readonly startedAt: number
+  /** Of the time since then, how much the event loop did not wait for something to do. */
+  readonly eventLoopBusySeconds: number
+  /** Files and sockets that it may have open; undefined where the system does not tell. */
+  readonly openFilesMax: number | undefined
   /** How late timers were of late: what held the event loop. */
   readonly eventLoop: { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number }
 }

@@ -202,6 +202,14 @@ export const metricTable: readonly MetricRow[] = [
     samples: ({ figures }) => one(figures.budget.used),
   },
   {
+    ...counter(
+      'kaska_event_loop_busy_seconds_total',
+      [],
+      'Time in which the event loop had something to do: its rate is the share that is taken, at most 1.',
+    ),
+    samples: ({ process }) => one(process.eventLoopBusySeconds),
+  },
+  {
     ...gauge(
       'kaska_event_loop_delay_seconds',
       ['quantile'],
@@ -224,6 +232,15 @@ export const metricTable: readonly MetricRow[] = [
   {
     ...counter('process_cpu_seconds_total', [], 'Processor time of the process.'),
     samples: ({ process }) => one(process.cpuSeconds),
+  },
+  {
+    ...gauge(
+      'process_max_fds',
+      [],
+      'Files and sockets that the process may have open. Only where the system tells.',
+    ),
+    samples: ({ process: { openFilesMax } }) =>
+      openFilesMax === undefined ? [] : one(openFilesMax),
   },
   {
     ...gauge('process_start_time_seconds', [], 'When the process began, since 1970.'),
