@@ -51,6 +51,7 @@ test('the numbers on the wire stay as they are', () => {
     [22, 'NOT_AUTHORIZED'],
     [23, 'GROUP_ACTIVE'],
     [24, 'INVALID_TIMESTAMP'],
+    [25, 'CONNECTION'],
   ])
 })
 

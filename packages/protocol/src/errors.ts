@@ -251,11 +251,14 @@ export class NotSubscribedError extends KaskaError {
   static override readonly meaning = 'The client is not subscribed to this topic.'
 }
 
+/** What was asked may have taken effect: on the wire, where the broker has lost the cluster behind it. */
 export class ConnectionError extends KaskaError {
   static override readonly errorName = 'ConnectionError'
   static override readonly code = 'CONNECTION'
+  static override readonly wire = 25
   static override readonly retriable = true
-  static override readonly meaning = 'There is no connection to the broker, or it was lost.'
+  static override readonly meaning =
+    'There is no connection to the broker, or to the cluster behind it, or it was lost.'
 }
 
 export class ClosedError extends KaskaError {
@@ -333,9 +336,9 @@ export const errorTable: readonly KaskaErrorClass[] = [
   NotAuthorizedError,
   GroupActiveError,
   InvalidTimestampError,
+  ConnectionError,
   AlreadySubscribedError,
   NotSubscribedError,
-  ConnectionError,
   ClosedError,
   DeliveryTimeoutError,
   SendBatchError,
