@@ -47,11 +47,15 @@ const { errorCode } = kafka
 /** How long everybody may take to hear of a change that the controller has made. */
 const settleMsMax = 15_000
 const pauseMs = 10
+/** What one of many brokers is given to answer for the cluster, at least. */
+const shareMsMin = 1_000
 
 export class Cluster {
   readonly topics = new Map<TopicId, KnownTopic>()
   readonly brokers = new Map<number, BrokerAddress>()
   readonly closing = new AbortController()
+  /** As the brokers call it; '' before the first has answered, and where they do not say. */
+  clusterId = ''
   readonly #options: ClusterOptions
   readonly #connections = new Map<string, BrokerConnection>()
   readonly #dialing = new Map<string, Promise<BrokerConnection>>()
@@ -193,6 +197,7 @@ export class Cluster {
       input as Parameters<typeof kafka.metadataRequest.write>[1],
     )
     if (answer.errorCode !== 0) throw errorOfCode(answer.errorCode, 'the metadata cannot be read')
+    if (answer.clusterId !== null) this.clusterId = answer.clusterId
     if (answer.brokers.length > 0) {
       this.brokers.clear()
       for (const { nodeId, host, port } of answer.brokers) this.brokers.set(nodeId, { host, port })
@@ -246,15 +251,17 @@ export class Cluster {
 
   async #findControl(): Promise<BrokerConnection> {
     // Those that were there last are tried first; the given ones know the way if all have moved.
-    const candidates = [...this.brokers.values(), ...this.#options.bootstrap]
-    const tried = new Set<string>()
+    const candidates = new Map<string, BrokerAddress>()
+    for (const address of [...this.brokers.values(), ...this.#options.bootstrap]) {
+      candidates.set(`${address.host}:${address.port}`, address)
+    }
+    // A machine that is gone gives no answer: the others are asked within the same time.
+    const share = Math.ceil(this.#options.connectTimeoutMs / candidates.size)
+    const timeoutMs = Math.max(share, shareMsMin)
     let lastError: unknown
-    for (const address of candidates) {
-      const key = `${address.host}:${address.port}`
-      if (tried.has(key)) continue
-      tried.add(key)
+    for (const address of candidates.values()) {
       try {
-        const connection = await this.#dial(address)
+        const connection = await this.#dial(address, timeoutMs)
         this.#control = connection
         await this.#metadata(connection, [])
         return connection
@@ -348,16 +355,17 @@ export class Cluster {
     this.#coordinators.delete(group)
   }
 
-  async #dial(address: BrokerAddress): Promise<BrokerConnection> {
-    const { clock, connectTimeoutMs, dialer } = this.#options
+  async #dial(
+    address: BrokerAddress,
+    timeoutMs = this.#options.connectTimeoutMs,
+  ): Promise<BrokerConnection> {
+    const { clock, dialer } = this.#options
     const attempt = new AbortController()
     const abort = () => attempt.abort(this.closing.signal.reason)
     this.closing.signal.addEventListener('abort', abort, { once: true })
-    const timer = clock.after(connectTimeoutMs, () =>
+    const timer = clock.after(timeoutMs, () =>
       attempt.abort(
-        new ConnectionError(
-          `${address.host}:${address.port} gave no answer in ${connectTimeoutMs} ms`,
-        ),
+        new ConnectionError(`${address.host}:${address.port} gave no answer in ${timeoutMs} ms`),
       ),
     )
     const opening = BrokerConnection.open(dialer, address, clock, attempt.signal)

@@ -104,6 +104,16 @@ export class KafkaEngine implements Engine {
     })
   }
 
+  /** As the cluster calls itself; '' before `connect`. */
+  get clusterId(): string {
+    return this.#cluster.clusterId
+  }
+
+  /** The brokers that were there when the cluster was last asked. */
+  get brokers(): readonly BrokerAddress[] {
+    return [...this.#cluster.brokers.values()]
+  }
+
   /** Connects now. Rejects with ConnectionError, NotAuthorizedError. */
   async connect(): Promise<void> {
     await this.#cluster.control()
