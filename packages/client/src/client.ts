@@ -40,7 +40,7 @@ import {
   type SendResult,
 } from './message.ts'
 import { MessageStream } from './message-stream.ts'
-import { Producer } from './producer.ts'
+import { Producer } from './producer/producer.ts'
 import type { ClientHost } from './seams.ts'
 import { Subscription } from './subscription.ts'
 

@@ -20,7 +20,7 @@
  *      know (any more), is not in the log: it goes on in the producer's next epoch, from 0.
  */
 import type { ProducerIdentity } from '@kaska/protocol'
-import { Fifo } from './fifo.ts'
+import { Fifo } from '../fifo.ts'
 import { addToSequence, type OutgoingBatch } from './outgoing-batch.ts'
 import type { TopicSender } from './topic-sender.ts'
 
@@ -64,7 +64,7 @@ export class PartitionSender {
       if (!batch.isSealed && this.unacknowledged.length > 0) return undefined
       if (batch.prune()) return batch
       this.queue.shift()
-      this.topic.producer.forget(batch)
+      this.topic.forget(batch)
     }
     return undefined
   }

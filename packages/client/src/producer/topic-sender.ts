@@ -5,21 +5,27 @@ import {
   type TopicInfo,
   UnknownPartitionError,
 } from '@kaska/protocol'
-import type { OutgoingMessage } from './message.ts'
+import type { OutgoingMessage } from '../message.ts'
+import type { OutgoingBatch } from './outgoing-batch.ts'
 import { PartitionSender } from './partition-sender.ts'
-import type { Producer } from './producer.ts'
 
 export class TopicSender {
-  readonly producer: Producer
   readonly name: string
   readonly id: TopicId
   readonly partitions: PartitionSender[]
   /** Was the topic deleted? Its senders wait until no answer is awaited. */
   isGone = false
+  /** Nobody waits for the batch any more. */
+  readonly forget: (batch: OutgoingBatch) => void
   #sticky: number
 
-  constructor(producer: Producer, { name, id, partitions }: TopicInfo, sticky: number) {
-    this.producer = producer
+  /** Messages without a key go to the partition `sticky` first, or to what is left of it. */
+  constructor(
+    { name, id, partitions }: TopicInfo,
+    sticky: number,
+    forget: (batch: OutgoingBatch) => void,
+  ) {
+    this.forget = forget
     this.name = name
     this.id = id
     this.partitions = Array.from(

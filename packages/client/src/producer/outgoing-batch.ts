@@ -7,7 +7,7 @@
  *                answer, failed
  */
 import { type MessageBatch, RecordsBuilder, SendBatchError } from '@kaska/protocol'
-import type { OutgoingMessage, SendResult } from './message.ts'
+import type { OutgoingMessage, SendResult } from '../message.ts'
 import type { PartitionSender } from './partition-sender.ts'
 
 export class OutgoingBatch {
@@ -60,6 +60,12 @@ export class OutgoingBatch {
       this.messages = this.messages.filter(({ isSettled }) => !isSettled)
     }
     return this.messages.length > 0
+  }
+
+  /** Gives it up: what is sent from now on must not join what nobody waits for. */
+  expire(): void {
+    this.isExpired = true
+    this.isSealed = true
   }
 
   /** The records; made once. */

@@ -10,8 +10,8 @@ import {
   UnknownTopicError,
 } from '@kaska/protocol'
 import fc from 'fast-check'
-import { createModelClient, outcomes } from '../test/model-client.ts'
-import type { SendResult } from './message.ts'
+import { createModelClient, outcomes } from '../../test/model-client.ts'
+import type { SendResult } from '../message.ts'
 
 test('what is sent at once leaves in one request, whatever the topics', async () => {
   const model = createModelClient()
