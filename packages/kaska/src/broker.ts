@@ -4,7 +4,6 @@
  */
 import {
   type Clock,
-  ClosedError,
   type Codecs,
   type Crc32c,
   type Engine,
@@ -31,6 +30,7 @@ import type { Disk } from './log/disk.ts'
 import type { SyncMode } from './log/log-config.ts'
 import { MemoryBudget } from './log/memory-budget.ts'
 import { MemoryDisk } from './log/memory-disk.ts'
+import { Ports } from './ports.ts'
 import { InProcessEngine } from './topics/in-process-engine.ts'
 import { LocalEngine } from './topics/local-engine.ts'
 import { ProducerIds } from './topics/producer-ids.ts'
@@ -229,7 +229,7 @@ async function createTopics(engine: Engine, topics: readonly TopicOption[]): Pro
 /** Loaded where it is asked for: a start is quick. */
 class JoinedBroker implements Broker {
   readonly #parts: JoinedParts
-  readonly #listeners = new Set<Listening>()
+  readonly #ports = new Ports()
   #closing: Promise<void> | undefined = undefined
 
   constructor(parts: JoinedParts) {
@@ -256,26 +256,15 @@ class JoinedBroker implements Broker {
     return new InProcessEngine(this.#parts.engine)
   }
 
-  async listen(options: ListenOptions = {}): Promise<Listening> {
-    if (this.#closing !== undefined) throw new ClosedError('the broker was closed')
-    const { openListener } = await import('./listen.ts')
-    const { software, clusterId } = this
-    const listening = await openListener(options, {
-      ...this.#parts,
-      broker: this,
-      software,
-      clusterId,
-      isReady: () => this.#closing === undefined,
+  listen(options: ListenOptions = {}): Promise<Listening> {
+    return this.#ports.open(options, async () => {
+      const { brokerPort } = await import('./broker-port.ts')
+      return brokerPort(this.#parts, this)
     })
-    const entry: Listening = {
-      ...listening,
-      close: async () => {
-        this.#listeners.delete(entry)
-        await listening.close()
-      },
-    }
-    this.#listeners.add(entry)
-    return entry
+  }
+
+  isReady(): boolean {
+    return this.#closing === undefined
   }
 
   close(): Promise<void> {
@@ -294,7 +283,7 @@ class JoinedBroker implements Broker {
     try {
       // What is under way gets its answer while the connections are still there.
       const ended = engine.close()
-      await Promise.all(Array.from(this.#listeners, (listening) => listening.close()))
+      await this.#ports.close()
       await ended
     } finally {
       await directory.close()

@@ -29,6 +29,11 @@ export interface SocketProtocol {
   accept(socket: Socket, firstBytes: Uint8Array): void
 }
 
+/** One that a port has made for itself, and ends. */
+export interface PortProtocol extends SocketProtocol {
+  close(): Promise<void>
+}
+
 export interface ListenerOptions {
   readonly host: string
   /** 0 takes a free one. */
@@ -85,9 +90,11 @@ export function overSockets(protocol: {
   readonly name: string
   matches(firstByte: number): boolean
   accept(transport: Transport): Receiver
-}): SocketProtocol {
+  close(): Promise<void>
+}): PortProtocol {
   return {
     name: protocol.name,
+    close: () => protocol.close(),
     matches: (firstByte) => protocol.matches(firstByte),
     accept: (socket, firstBytes) => {
       const transport = new SocketTransport(socket)

@@ -3,22 +3,18 @@
  * that nobody asks for it starts, and stays, without.
  */
 import type { Socket } from 'node:net'
-import type { SocketProtocol } from './listener.ts'
-
-export interface Loaded extends SocketProtocol {
-  close(): Promise<void>
-}
+import type { PortProtocol } from './listener.ts'
 
 export interface OnDemandOptions {
   readonly name: string
   matches(firstByte: number): boolean
-  load(): Promise<Loaded>
+  load(): Promise<PortProtocol>
   readonly report: (line: string) => void
 }
 
-export function onDemand({ name, matches, load, report }: OnDemandOptions): Loaded {
-  let loading: Promise<Loaded> | undefined
-  let loaded: Loaded | undefined
+export function onDemand({ name, matches, load, report }: OnDemandOptions): PortProtocol {
+  let loading: Promise<PortProtocol> | undefined
+  let loaded: PortProtocol | undefined
   return {
     name,
     matches,
