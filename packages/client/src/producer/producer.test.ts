@@ -180,6 +180,21 @@ test('a batch that is too large together goes in in parts; one message that is i
   assert.equal(engine.producerCount, 1)
 })
 
+test('a client that is closed waits for the parts of a batch that was too large together', async () => {
+  const model = createModelClient()
+  const { client, engine } = model
+  await client.createTopic('a')
+  engine.refuse = ({ batch }) =>
+    batch.recordCount > 1 ? new MessageTooLargeError('too large') : undefined
+  const sends = ['1', '2', '3'].map((value) => client.send('a', value))
+  const [results] = await model.run(Promise.all([Promise.all(sends), client.close()]))
+  assert.deepEqual(
+    results.map(({ offset }) => offset),
+    [0, 1, 2],
+  )
+  assert.equal(model.holds(), 0)
+})
+
 test('a full disk: sent again until there is room, in order', async () => {
   const model = createModelClient({ batchBytes: 10 })
   const { client, clock, engine } = model

@@ -14,7 +14,7 @@ export interface UnsettledBatchesOptions {
 
 export class UnsettledBatches {
   readonly #options: UnsettledBatchesOptions
-  /** Those that are given up first come first. */
+  /** By their deadlines, but for the halves of a batch that was too large: they come last. */
   readonly #batches = new Set<OutgoingBatch>()
   #timer: Timer | undefined
 
@@ -41,10 +41,10 @@ export class UnsettledBatches {
     return batch
   }
 
-  /** Two stand for one batch that is forgotten, and keep its deadline. */
+  /** Two stand for one batch, which is forgotten: there is no moment at which nobody waits. */
   replace(batch: OutgoingBatch, halves: readonly OutgoingBatch[]): void {
-    this.forget(batch)
     for (const half of halves) this.#batches.add(half)
+    this.forget(batch)
   }
 
   /** Nobody waits for the batch any more. */
