@@ -4,6 +4,7 @@ import { createFigureSource } from './figure-source.ts'
 import { overSockets } from './host/listener.ts'
 import type { JoinedParts } from './joined-parts.ts'
 import { createKafkaProtocol } from './kafka/kafka-protocol.ts'
+import { createLocalParts } from './local-parts.ts'
 import type { PortParts } from './port-parts.ts'
 
 export interface PortOwner {
@@ -46,7 +47,7 @@ export function brokerPort(parts: JoinedParts, owner: PortOwner): PortParts {
           report,
         }),
       ),
-    httpParts: { topics: engine, groups, offsets },
+    httpParts: createLocalParts(parts),
     figures: (process) => createFigureSource(parts, process),
   }
 }

@@ -1,13 +1,21 @@
 /** Joins what /stats and /metrics show out of the parts of a broker. */
-import type { Clock, TopicId, TopicInfo } from '@kaska/protocol'
+import {
+  type Clock,
+  type OffsetBounds,
+  type RequestContext,
+  type TopicInfo,
+  UnknownTopicError,
+} from '@kaska/protocol'
 import type { BrokerFigures } from './figures/broker-figures.ts'
 import type {
   DiskFigures,
   FigureSource,
-  PartitionExtent,
+  Place,
   ProcessFigures,
+  Retention,
   TopicFigures,
 } from './http/figure-source.ts'
+import { Slices } from './http/slices.ts'
 import type { DataDirectory } from './log/data-directory.ts'
 import type { MemoryBudget } from './log/memory-budget.ts'
 import type { LocalEngine } from './topics/local-engine.ts'
@@ -39,9 +47,6 @@ export function createFigureSource(
     dataDirectory: parts.dataDirectory ?? null,
     sync: directory.shared.syncMode,
     traffic: engine.traffic,
-    get topicCount(): number {
-      return engine.topicsNow
-    },
     get openPartitions(): number {
       return engine.openPartitions
     },
@@ -55,16 +60,48 @@ export function createFigureSource(
       ])
       return { usedBytes, freeBytes }
     },
-    topics: (): Iterable<TopicInfo> => engine.topics(),
-    retentionOf(topic: TopicId) {
-      const configured = engine.configOf(topic)
-      const { retentionMs, retentionBytes } =
-        configured === undefined ? {} : logConfigOf(configured)
-      return { retentionMs: retentionMs ?? null, retentionBytes: retentionBytes ?? null }
+    async retentionOf(topics: readonly TopicInfo[]): Promise<readonly Retention[]> {
+      return topics.map(({ id }) => {
+        const configured = engine.configOf(id)
+        const { retentionMs, retentionBytes } =
+          configured === undefined ? {} : logConfigOf(configured)
+        return { retentionMs: retentionMs ?? null, retentionBytes: retentionBytes ?? null }
+      })
     },
-    bounds: (topic: TopicId, partition: number): Promise<PartitionExtent | undefined> =>
-      engine.extentOf(topic, partition),
-    topicFigures: (topic: TopicId, waitMs: number): Promise<TopicFigures> =>
-      engine.topicFigures(topic, waitMs),
+    async bounds(
+      places: readonly Place[],
+      { signal }: RequestContext,
+    ): Promise<readonly (OffsetBounds | undefined)[]> {
+      const slices = new Slices(clock)
+      const bounds: (OffsetBounds | undefined)[] = []
+      for (const { topic, partition } of places) {
+        await slices.round()
+        signal?.throwIfAborted()
+        bounds.push(await engine.extentOf(topic, partition))
+      }
+      return bounds
+    },
+    async topicFigures(
+      topics: readonly TopicInfo[],
+      waitMs: number,
+      { signal }: RequestContext,
+    ): Promise<readonly (TopicFigures | undefined)[]> {
+      const slices = new Slices(clock)
+      const deadline = clock.monotonic() + waitMs
+      const figures: (TopicFigures | undefined)[] = []
+      for (const { id } of topics) {
+        await slices.round()
+        signal?.throwIfAborted()
+        try {
+          const found = await engine.topicFigures(id, deadline - clock.monotonic())
+          const { messages, bytes, isWhole, ...traffic } = found
+          figures.push({ messages, bytes, isWhole, traffic })
+        } catch (error) {
+          if (!(error instanceof UnknownTopicError)) throw error
+          figures.push(undefined)
+        }
+      }
+      return figures
+    },
   }
 }

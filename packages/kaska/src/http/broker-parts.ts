@@ -1,43 +1,69 @@
 /**
- * What HTTP asks of a broker that keeps the logs itself, beyond what every engine can do: changes of
- * topics, and consumer groups. Where an engine stands for somebody else's logs there is none of it, and
- * what needs it is answered with 501.
+ * What HTTP asks of a broker beyond what every engine can do: changes of topics, and consumer groups. It is
+ * all asynchronous, and what there may be many of is asked for together, so that a broker with logs of its
+ * own can give it, and one that stands in front of a cluster too. Without it, what needs it is answered
+ * with 501.
  */
 import {
-  type kafka,
+  type CommitEntry,
   type RequestContext,
+  type TopicConfigEntry,
+  type TopicDescription,
   type TopicId,
   type TopicInfo,
+  type TopicName,
   UnsupportedOperationError,
 } from '@kaska/protocol'
-import type { Configured, TopicConfig } from '../config/topic-settings.ts'
 
 export interface BrokerParts {
-  readonly topics: TopicChanges
-  readonly groups: GroupReads
-  readonly offsets: OffsetChanges
+  readonly topics: TopicAdmin
+  readonly groups: GroupAdmin
 }
 
-export interface TopicChanges {
-  /** Replaces a topic's settings by what `change` makes of them; what it throws rejects this. */
+/** A setting of a topic, with what can be said of it. */
+export interface DescribedSetting extends TopicConfigEntry {
+  /** What counts where it is not set for the topic. */
+  readonly defaultValue?: string | undefined
+  readonly type?: string | undefined
+  readonly doc?: string | undefined
+  /** What it takes. */
+  readonly words?: readonly string[] | undefined
+}
+
+/** Of a partition; both offsets are null where it is offline. */
+export interface PartitionBounds {
+  readonly startOffset: number | null
+  readonly endOffset: number | null
+  /** Of batches on the disk; null: not known. */
+  readonly bytes: number | null
+}
+
+export interface TopicAdmin {
+  /** Rejects with UnknownTopicError. */
+  describeTopic(
+    name: TopicName,
+    context: RequestContext,
+  ): Promise<TopicDescription & { readonly config: readonly DescribedSetting[] }>
+  /** Where each partition begins and ends, and how large it is, in the order of their numbers. Rejects with
+   * UnknownTopicError. */
+  boundsOf(topic: TopicInfo, context: RequestContext): Promise<readonly PartitionBounds[]>
+  /** Sets what is given, and takes back to its default what is null: all or nothing. Rejects with
+   * InvalidArgumentError, UnknownTopicError. */
   alterTopic(
     name: string,
-    change: (config: TopicConfig) => ReadonlyMap<string, string>,
+    changes: ReadonlyMap<string, string | null>,
     context: RequestContext,
   ): Promise<void>
   /** Gives a topic so many partitions, which have to be more than it has. */
-  growTopic(name: string, partitions: number, context: RequestContext): Promise<TopicInfo>
-  /** Deletes what is before the offset, or all; resolves with the first offset that is left. */
+  growTopic(name: string, partitions: number, context: RequestContext): Promise<unknown>
+  /** Deletes what is before the offset, or all; resolves with the first offset that is left. Rejects with
+   * OffsetOutOfRangeError. */
   deleteRecords(
     topic: TopicId,
     partition: number,
     offset: number | undefined,
     context: RequestContext,
   ): Promise<number>
-  topicNamed(name: string): TopicInfo | undefined
-  topicById(id: TopicId): TopicInfo | undefined
-  /** What is set for a topic, and what counts where nothing is. */
-  configOf(id: TopicId): Configured | undefined
 }
 
 /** A member of a group, as a rebalance left it. */
@@ -46,72 +72,56 @@ export interface GroupMember {
   readonly groupInstanceId: string | null
   readonly clientId: string
   readonly clientHost: string
-  readonly assignment: Uint8Array
-}
-
-export interface GroupReads {
-  /** All groups, those that have offsets and nothing else among them. Valid while they come and go. */
-  list(): Iterable<{
-    readonly name: string
-    readonly state: string
-    readonly protocolType: string
-  }>
-  /** Undefined: there is no such group. */
-  describe(name: string):
-    | {
-        readonly state: string
-        readonly protocolType: string
-        readonly protocolName: string
-        readonly members: readonly GroupMember[]
-      }
-    | undefined
-  hasMembers(name: string): boolean
-  /** Forgets a group that nobody is in, with its offsets, durably. */
-  delete(name: string): Promise<kafka.KafkaErrorCode>
+  /** What it reads; empty where that is not known. */
+  readonly assignment: readonly { readonly topic: string; readonly partitions: readonly number[] }[]
 }
 
 /** What a group has committed in a partition. */
 export interface CommittedValue {
   readonly offset: number
   readonly metadata: string
-  /** In wall time. */
-  readonly committedAt: number
-  /** What a native client has committed never expires. */
+  /** In wall time; null: not known. */
+  readonly committedAt: number | null
+  /** What a native client has committed in a broker never expires. */
   readonly isNative: boolean
 }
 
 export interface CommittedRow {
-  readonly topic: TopicId
+  readonly topic: TopicInfo
   readonly partition: number
   readonly value: CommittedValue
 }
 
-export interface OffsetChanges {
-  /** All of a group that is durable now, topic by topic. Valid while commits come. */
-  allDurable(group: string): Iterable<CommittedRow>
-  durable(group: string, topic: TopicId, partition: number): CommittedValue | undefined
-  /** Resolves when the fate of all that is under way for the group is known. Never rejects. */
-  settled(group: string): Promise<void>
-  /** Kafka's code for whether somebody who is no member may commit now. */
-  checkCommit(
-    group: string,
-    committer: {
-      readonly memberId: string
-      readonly generationId: number
-      readonly groupInstanceId: string | null
-    },
-  ): kafka.KafkaErrorCode
-  /** Commits as a Kafka client does: takes effect before it returns, all or none. */
-  commitFor(
-    group: string,
-    commits: readonly {
-      readonly topic: TopicId
-      readonly partition: number
-      readonly offset: number
-      readonly leaderEpoch: number
-      readonly metadata: string
-    }[],
-  ): Promise<void>
+export interface Group {
+  readonly name: string
+  /** Kafka's word. */
+  readonly state: string
+  readonly protocolType: string
+  readonly protocolName: string
+  readonly members: readonly GroupMember[]
+  /** All that is durable, topic by topic; of topics that are there. Valid while commits come. */
+  readonly offsets: Iterable<CommittedRow>
+}
+
+export interface GroupAdmin {
+  /** All groups but so many, those that have offsets and nothing else among them. Valid while they come
+   * and go. */
+  list(skipped: number, context: RequestContext): AsyncIterable<Group>
+  /** With the fate known of all that is under way. Undefined: there is no such group. */
+  describe(name: string, context: RequestContext): Promise<Group | undefined>
+  /** What is committed in each of these partitions; undefined: nothing. */
+  committed(
+    name: string,
+    topic: TopicInfo,
+    partitions: readonly number[],
+    context: RequestContext,
+  ): Promise<readonly (number | undefined)[]>
+  /** Commits for a group that nobody is in, all or none, as its own consumers would. Rejects with
+   * GroupActiveError. */
+  move(name: string, entries: readonly CommitEntry[], context: RequestContext): Promise<void>
+  /** Forgets a group that nobody is in, with its offsets, durably. False: there is none. Rejects with
+   * GroupActiveError, OverloadedError. */
+  delete(name: string, context: RequestContext): Promise<boolean>
 }
 
 /** Throws UnsupportedOperationError where there is no such broker. */

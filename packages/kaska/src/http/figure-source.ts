@@ -1,5 +1,5 @@
 /** What /stats, /metrics and /connections show, beside what every engine says. */
-import type { OffsetBounds, TopicId, TopicInfo } from '@kaska/protocol'
+import type { OffsetBounds, RequestContext, TopicId, TopicInfo } from '@kaska/protocol'
 import type { BrokerFigures } from '../figures/broker-figures.ts'
 
 /** Since the start. Bytes are those of whole batches. */
@@ -10,13 +10,35 @@ export interface Traffic {
   readonly bytesOut: number
 }
 
-export interface TopicFigures extends Traffic {
+/** As it is answered where nobody counts it. */
+export const unknownTraffic: Readonly<Record<keyof Traffic, null>> = {
+  messagesIn: null,
+  bytesIn: null,
+  messagesOut: null,
+  bytesOut: null,
+}
+
+/** A partition of a topic. */
+export interface Place {
+  readonly topic: TopicId
+  readonly partition: number
+}
+
+export interface TopicFigures {
   /** Offsets between the start and the end of the partitions, together. */
   readonly messages: number
-  /** Of batches on the disk. */
-  readonly bytes: number
-  /** False while some partitions are still being looked at. */
+  /** Of batches on the disk; null: not known. */
+  readonly bytes: number | null
+  /** False while some partitions are still being looked at, or where some cannot be. */
   readonly isWhole: boolean
+  /** Null where it goes through others too. */
+  readonly traffic: Traffic | null
+}
+
+/** How long and how much of a topic is kept; null: for ever, whatever its size. */
+export interface Retention {
+  readonly retentionMs: number | null
+  readonly retentionBytes: number | null
 }
 
 /** Of the process that the broker runs in. */
@@ -41,33 +63,30 @@ export interface DiskFigures {
   readonly freeBytes: number
 }
 
-export interface PartitionExtent extends OffsetBounds {
-  /** Of batches on the disk. */
-  readonly bytes: number
-}
-
+/** What is null or undefined here is not known where the logs are somebody else's. */
 export interface FigureSource {
   readonly counted: BrokerFigures
   readonly uptimeMs: number
   readonly dataDirectory: string | null
-  readonly sync: 'always' | 'os'
-  readonly traffic: Traffic
-  readonly topicCount: number
-  readonly openPartitions: number
+  readonly sync: 'always' | 'os' | null
+  readonly traffic: Traffic | null
+  readonly openPartitions: number | null
   readonly budget: { readonly used: number; readonly total: number }
   process(): ProcessFigures
-  /** Null in memory. Waits so long for the sizes of logs that are not open. */
+  /** Null where there is none: in memory, or elsewhere. Waits so long for the sizes of logs that are not open. */
   disk(waitMs: number): Promise<DiskFigures | null>
-  /** All topics in the order of their creation. Valid while they come and go. */
-  topics(): Iterable<TopicInfo>
-  /** How long and how much of a topic is kept; null: for ever, whatever its size. */
-  retentionOf(topic: TopicId): {
-    readonly retentionMs: number | null
-    readonly retentionBytes: number | null
-  }
-  /** Of a partition, whose log stays closed as far as may be; undefined where it cannot be read. */
-  bounds(topic: TopicId, partition: number): Promise<PartitionExtent | undefined>
-  /** Of one topic; logs stay closed as far as may be, and are waited for so long. Rejects with
-   * UnknownTopicError. */
-  topicFigures(topic: TopicId, waitMs: number): Promise<TopicFigures>
+  /** Of topics, in their order. */
+  retentionOf(topics: readonly TopicInfo[], context: RequestContext): Promise<readonly Retention[]>
+  /** Of partitions, in their order; logs stay closed as far as may be. Undefined where one cannot be read. */
+  bounds(
+    places: readonly Place[],
+    context: RequestContext,
+  ): Promise<readonly (OffsetBounds | undefined)[]>
+  /** Of topics, in their order; logs stay closed as far as may be, and are waited for so long. Undefined:
+   * the topic is gone. */
+  topicFigures(
+    topics: readonly TopicInfo[],
+    waitMs: number,
+    context: RequestContext,
+  ): Promise<readonly (TopicFigures | undefined)[]>
 }

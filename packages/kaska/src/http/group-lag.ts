@@ -2,33 +2,41 @@
 import {
   type Clock,
   type Engine,
-  kafka,
   logAppendTimeBit,
   type OffsetBounds,
   type RequestContext,
   type TopicId,
 } from '@kaska/protocol'
-import type { GroupMember } from './broker-parts.ts'
+import type { FigureSource, Place } from './figure-source.ts'
 
-/** A partition's bounds; those of one that cannot be read are undefined. Each is asked for once. */
-export class Bounds {
-  readonly #engine: Pick<Engine, 'offsets'>
+/** Partitions whose bounds are asked for together. */
+const atOnce = 256
+
+/** The bounds of many partitions, asked for some at a time; those of one that cannot be read are undefined. */
+export class BoundsQueue {
+  readonly #figures: Pick<FigureSource, 'bounds'>
   readonly #asking: RequestContext
-  readonly #known = new Map<string, OffsetBounds | undefined>()
+  #waiting: { readonly place: Place; use(bounds: OffsetBounds | undefined): void }[] = []
 
-  constructor(engine: Pick<Engine, 'offsets'>, asking: RequestContext) {
-    this.#engine = engine
+  constructor(figures: Pick<FigureSource, 'bounds'>, asking: RequestContext) {
+    this.#figures = figures
     this.#asking = asking
   }
 
-  async of(topic: TopicId, partition: number): Promise<OffsetBounds | undefined> {
-    const key = `${topic} ${partition}`
-    if (this.#known.has(key)) return this.#known.get(key)
-    const bounds = await this.#engine
-      .offsets(topic, partition, this.#asking)
-      .catch(() => this.#asking.signal?.throwIfAborted())
-    this.#known.set(key, bounds ?? undefined)
-    return bounds ?? undefined
+  /** To be awaited where there is something to wait for: then it is time to ask. */
+  add(place: Place, use: (bounds: OffsetBounds | undefined) => void): Promise<void> | undefined {
+    this.#waiting.push({ place, use })
+    return this.#waiting.length < atOnce ? undefined : this.flush()
+  }
+
+  /** Asks for what is left. */
+  async flush(): Promise<void> {
+    const waiting = this.#waiting
+    if (waiting.length === 0) return
+    this.#waiting = []
+    const places = waiting.map(({ place }) => place)
+    const bounds = await this.#figures.bounds(places, this.#asking)
+    for (const [index, { use }] of waiting.entries()) use(bounds[index])
   }
 }
 
@@ -56,21 +64,5 @@ export async function ageOf(
     return timestamp < 0 ? null : Math.max(0, clock.now() - timestamp)
   } finally {
     result.release()
-  }
-}
-
-/** What a member of a group of consumers was assigned; nothing where that cannot be read. */
-export function assignmentOf(
-  { assignment }: Pick<GroupMember, 'assignment'>,
-  protocolType: string,
-): { topic: string; partitions: readonly number[] }[] {
-  if (protocolType !== 'consumer' || assignment.length === 0) return []
-  try {
-    const type = kafka.consumerProtocolAssignment
-    const { assignedPartitions } = kafka.readVersioned(type, [assignment])
-    return assignedPartitions.map(({ topic, partitions }) => ({ topic, partitions }))
-  } catch {
-    // Its members understand each other, or do not: that is their affair.
-    return []
   }
 }

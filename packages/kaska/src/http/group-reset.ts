@@ -1,16 +1,14 @@
 /** POST /api/v1/groups/GROUP/reset: where a group that nobody is in goes on. */
 import {
   type Engine,
-  GroupActiveError,
   InvalidArgumentError,
-  kafka,
   type RequestContext,
   type TopicInfo,
   topicNameOf,
   UnknownTopicError,
 } from '@kaska/protocol'
 import { jsonBody, membersOf } from './body.ts'
-import { type BrokerParts, brokerOf } from './broker-parts.ts'
+import { brokerOf } from './broker-parts.ts'
 import { contextOf, type HttpApp, type HttpParts } from './http-parts.ts'
 import { groupParameter, offsetMember, partitionMember } from './parameters.ts'
 
@@ -31,7 +29,7 @@ export function groupResetPaths(app: HttpApp, parts: HttpParts): void {
   const { engine, budget } = parts
 
   app.post('/api/v1/groups/:group/reset', async (context) => {
-    const broker = brokerOf(parts)
+    const { groups } = brokerOf(parts)
     const asking = contextOf(context)
     const group = groupParameter(context.req)
     const body = await jsonBody(context.req.raw, budget)
@@ -42,22 +40,27 @@ export function groupResetPaths(app: HttpApp, parts: HttpParts): void {
     const target = targetOf(to)
     const [topic] = await engine.resolve([topicNameOf(name)], asking)
     if (topic === undefined) throw new UnknownTopicError(`there is no topic '${name}'`)
-    if (!dryRun && broker.groups.hasMembers(group)) throw active(group)
     const numbers =
       partition === undefined
         ? Array.from({ length: topic.partitions }, (_, number) => number)
         : [partitionMember(partition, topic)]
-    await broker.offsets.settled(group)
+    const committed = await groups.committed(group, topic, numbers, asking)
     const moves: Move[] = []
     for (let start = 0; start < numbers.length; start += atOnce) {
-      const some = numbers.slice(start, start + atOnce).map(async (number): Promise<Move> => {
-        const after = await offsetFor(target, topic, number, { engine, asking })
-        const before = broker.offsets.durable(group, topic.id, number)?.offset ?? null
-        return { partition: number, before, after }
-      })
+      const some = numbers
+        .slice(start, start + atOnce)
+        .map(async (number, index): Promise<Move> => {
+          const after = await offsetFor(target, topic, number, { engine, asking })
+          return { partition: number, before: committed[start + index] ?? null, after }
+        })
       moves.push(...(await Promise.all(some)))
     }
-    if (!dryRun) await commit(group, topic, moves, { engine, broker, asking })
+    if (!dryRun) {
+      const entries = moves.map(({ partition: number, after }) => {
+        return { topic: topic.id, partition: number, offset: after }
+      })
+      await groups.move(group, entries, asking)
+    }
     return context.json({ offsets: moves.map((move) => ({ topic: topic.name, ...move })) })
   })
 }
@@ -94,50 +97,4 @@ async function offsetFor(
     case 'timestamp':
       return (await engine.offsetAt(id, partition, target.value, asking)) ?? endOffset
   }
-}
-
-/** All or none: as the group's own consumers would, for what they committed expires and what others did not. */
-async function commit(
-  group: string,
-  topic: TopicInfo,
-  moves: readonly Move[],
-  seams: {
-    readonly engine: Engine
-    readonly broker: BrokerParts
-    readonly asking: RequestContext
-  },
-): Promise<void> {
-  const { engine, broker, asking } = seams
-  const entries = moves.map(({ partition, after }) => ({
-    topic: topic.id,
-    partition,
-    offset: after,
-  }))
-  if (!isOfKafka(group, broker)) {
-    await engine.commit(group, entries, asking)
-    return
-  }
-  // From here to the commit nothing else has a turn.
-  const nobody = { memberId: '', generationId: -1, groupInstanceId: null }
-  const code = broker.offsets.checkCommit(group, nobody)
-  if (code !== kafka.errorCode.NONE) throw active(group)
-  await broker.offsets.commitFor(
-    group,
-    entries.map((entry) => ({ ...entry, leaderEpoch: -1, metadata: '' })),
-  )
-}
-
-/** Had it members, or is the first that it has committed from a Kafka client? */
-function isOfKafka(group: string, { groups, offsets }: BrokerParts): boolean {
-  const description = groups.describe(group)
-  if (description === undefined) return false
-  if (description.protocolType !== '') return true
-  for (const { value } of offsets.allDurable(group)) return !value.isNative
-  return false
-}
-
-function active(group: string): GroupActiveError {
-  return new GroupActiveError(
-    `'${group}' has members that are running, and they alone move its offsets: stop them first`,
-  )
 }

@@ -3,16 +3,17 @@
  * name. Names that native clients commit under and groups of Kafka's consumers are the same thing.
  */
 import {
-  GroupActiveError,
-  kafka,
-  OverloadedError,
+  InvalidTopicError,
+  type OffsetBounds,
   type RequestContext,
   type TopicInfo,
+  type TopicName,
+  topicNameOf,
   UnknownTopicError,
 } from '@kaska/protocol'
 import { jsonBody, membersOf } from './body.ts'
-import { type BrokerParts, brokerOf, type CommittedRow } from './broker-parts.ts'
-import { ageOf, assignmentOf, Bounds, lagOf } from './group-lag.ts'
+import { brokerOf, type CommittedRow, type Group } from './broker-parts.ts'
+import { ageOf, BoundsQueue, lagOf } from './group-lag.ts'
 import { contextOf, type HttpApp, type HttpParts } from './http-parts.ts'
 import {
   groupParameter,
@@ -37,69 +38,64 @@ export function groupPaths(app: HttpApp, parts: HttpParts): void {
   const cursorBounds = { min: 0, max: Number.MAX_SAFE_INTEGER }
 
   app.get('/api/v1/groups', async (context) => {
-    const broker = brokerOf(parts)
-    const { signal } = context.req.raw
+    const { groups } = brokerOf(parts)
+    const asking = contextOf(context)
     const cursor = integerQuery(context.req, 'cursor', cursorBounds, 0)
     const slices = new Slices(clock)
-    const groups: object[] = []
-    let position = 0
-    for (const { name, state, protocolType } of broker.groups.list()) {
-      await slices.round()
-      signal.throwIfAborted()
-      if (position++ < cursor) continue
-      if (groups.length === pageGroupsMax) {
-        return context.json({ groups, next: position - 1 })
+    const bounds = new BoundsQueue(figures, asking)
+    const rows: GroupRow[] = []
+    let next: number | undefined
+    for await (const group of groups.list(cursor, asking)) {
+      asking.signal?.throwIfAborted()
+      if (rows.length === pageGroupsMax) {
+        next = cursor + rows.length
+        break
       }
-      const members = broker.groups.describe(name)?.members ?? []
+      const { name, state, protocolType, members, offsets } = group
       const topics = new Set<string>()
-      for (const member of members) {
-        for (const { topic } of assignmentOf(member, protocolType)) topics.add(topic)
-      }
-      let lag = 0
-      for (const { topic: id, partition, value } of broker.offsets.allDurable(name)) {
+      for (const { assignment } of members) for (const { topic } of assignment) topics.add(topic)
+      const count = members.length
+      const row: GroupRow = { name, state, protocolType, members: count, topics: [], lag: 0 }
+      for (const { topic, partition, value } of offsets) {
         await slices.round()
-        const topic = broker.topics.topicById(id)
-        if (topic === undefined) continue
         topics.add(topic.name)
-        const known = await figures.bounds(id, partition)
-        if (known !== undefined) lag += lagOf(value.offset, known)
+        await bounds.add({ topic: topic.id, partition }, (known) => {
+          if (known !== undefined) row.lag += lagOf(value.offset, known)
+        })
       }
-      groups.push({ name, state, protocolType, members: members.length, topics: [...topics], lag })
+      row.topics = [...topics]
+      rows.push(row)
     }
-    return context.json({ groups })
+    await bounds.flush()
+    return context.json(next === undefined ? { groups: rows } : { groups: rows, next })
   })
 
   app.get('/api/v1/groups/:group', async (context) => {
-    const broker = brokerOf(parts)
+    const { groups } = brokerOf(parts)
     const asking = contextOf(context)
     const name = groupParameter(context.req)
     const cursor = integerQuery(context.req, 'cursor', cursorBounds, 0)
-    await broker.offsets.settled(name)
-    const group = broker.groups.describe(name)
+    const group = await groups.describe(name, asking)
     if (group === undefined) throw unknownGroup(name)
     const slices = new Slices(clock)
     const members: object[] = []
-    const readers = new Map<string, Reader>()
+    const assigned: Assigned[] = []
     for (const member of group.members) {
       await slices.round()
-      const { memberId, clientId, clientHost, groupInstanceId: instanceId } = member
-      const assignment = assignmentOf(member, group.protocolType)
+      const { memberId, clientId, clientHost, groupInstanceId: instanceId, assignment } = member
       members.push({ memberId, clientId, clientHost, instanceId, assignment })
-      for (const { topic, partitions } of assignment) {
-        const info = broker.topics.topicNamed(topic)
-        if (info === undefined) continue
-        for (const partition of partitions) {
-          readers.set(placeKey(info.id, partition), { topic: info, partition, memberId })
-        }
-      }
+      for (const { topic, partitions } of assignment) assigned.push({ memberId, topic, partitions })
     }
-    const { rows, next } = pageOf(rowsOf(name, broker, readers), cursor)
-    const bounds = new Bounds(engine, asking)
+    const readers = await readersOf(assigned, asking)
+    const { rows, next } = pageOf(rowsOf(group, readers), cursor)
+    const places = rows.map(({ topic, partition }) => ({ topic: topic.id, partition }))
+    const bounds = await figures.bounds(places, asking)
     const offsets: object[] = []
     for (let start = 0; start < rows.length; start += readsAtOnce) {
       await slices.round()
       const some = rows.slice(start, start + readsAtOnce)
-      offsets.push(...(await Promise.all(some.map((row) => offsetRow(row, bounds, asking)))))
+      const shown = some.map((row, index) => offsetRow(row, bounds[start + index], asking))
+      offsets.push(...(await Promise.all(shown)))
     }
     const { state, protocolType, protocolName: protocol } = group
     const described = { name, state, protocolType, protocol, members, offsets }
@@ -109,12 +105,8 @@ export function groupPaths(app: HttpApp, parts: HttpParts): void {
   app.delete('/api/v1/groups/:group', async (context) => {
     const { groups } = brokerOf(parts)
     const name = groupParameter(context.req)
-    const code = await groups.delete(name)
-    const { NONE, GROUP_ID_NOT_FOUND, NON_EMPTY_GROUP } = kafka.errorCode
-    if (code === NONE) return context.body(null, 204)
-    if (code === GROUP_ID_NOT_FOUND) throw unknownGroup(name)
-    if (code === NON_EMPTY_GROUP) throw new GroupActiveError(`'${name}' has members: stop them`)
-    throw new OverloadedError(`'${name}' cannot be deleted now; the broker's log says why`)
+    if (!(await groups.delete(name, contextOf(context)))) throw unknownGroup(name)
+    return context.body(null, 204)
   })
 
   app.get(offsetPath, async (context) => {
@@ -141,9 +133,28 @@ export function groupPaths(app: HttpApp, parts: HttpParts): void {
     return { group, topic: topic.id, partition, asking }
   }
 
-  async function offsetRow(row: Row, bounds: Bounds, asking: RequestContext) {
+  /** Who was assigned each partition; names that no topic has are left out. */
+  async function readersOf(
+    assigned: readonly Assigned[],
+    asking: RequestContext,
+  ): Promise<Map<string, Reader>> {
+    const names = new Map(assigned.map(({ topic }) => [topic, nameOf(topic)]))
+    const asked = [...names.values()].filter((name) => name !== undefined)
+    const found = await engine.resolve(asked, asking)
+    const topics = new Map(asked.map(({ text }, index) => [text, found[index]]))
+    const readers = new Map<string, Reader>()
+    for (const { memberId, topic: name, partitions } of assigned) {
+      const topic = topics.get(name)
+      if (topic === undefined) continue
+      for (const partition of partitions) {
+        readers.set(placeKey(topic.id, partition), { topic, partition, memberId })
+      }
+    }
+    return readers
+  }
+
+  async function offsetRow(row: Row, known: OffsetBounds | undefined, asking: RequestContext) {
     const { topic, partition, value, memberId } = row
-    const known = await bounds.of(topic.id, partition)
     const offset = value?.offset ?? null
     const lag = offset === null || known === undefined ? null : lagOf(offset, known)
     const from = Math.max(offset ?? 0, known?.startOffset ?? 0)
@@ -167,6 +178,22 @@ export function groupPaths(app: HttpApp, parts: HttpParts): void {
 
 type Query = Parameters<typeof topicParameter>[0]
 
+interface GroupRow {
+  readonly name: string
+  readonly state: string
+  readonly protocolType: string
+  readonly members: number
+  topics: readonly string[]
+  lag: number
+}
+
+/** What a member was assigned of a topic. */
+interface Assigned {
+  readonly memberId: string
+  readonly topic: string
+  readonly partitions: readonly number[]
+}
+
 /** Who was assigned a partition. */
 interface Reader {
   readonly topic: TopicInfo
@@ -184,19 +211,26 @@ interface Row {
 
 /** Those that were committed in, then those that are only read. */
 function* rowsOf(
-  group: string,
-  { offsets, topics }: BrokerParts,
+  { offsets }: Pick<Group, 'offsets'>,
   readers: ReadonlyMap<string, Reader>,
 ): IterableIterator<Row> {
   const seen = new Set<string>()
-  for (const { topic: id, partition, value } of offsets.allDurable(group)) {
-    const topic = topics.topicById(id)
-    if (topic === undefined) continue
-    const key = placeKey(id, partition)
+  for (const { topic, partition, value } of offsets) {
+    const key = placeKey(topic.id, partition)
     seen.add(key)
     yield { topic, partition, value, memberId: readers.get(key)?.memberId ?? null }
   }
   for (const [key, reader] of readers) if (!seen.has(key)) yield { ...reader, value: undefined }
+}
+
+/** Members say what they like: undefined is the name of no topic. */
+function nameOf(text: string): TopicName | undefined {
+  try {
+    return topicNameOf(text)
+  } catch (error) {
+    if (error instanceof InvalidTopicError) return undefined
+    throw error
+  }
 }
 
 function pageOf(rows: Iterable<Row>, cursor: number): { rows: Row[]; next: number | undefined } {

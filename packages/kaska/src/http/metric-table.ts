@@ -22,9 +22,10 @@ export interface Gathered {
   /** Undefined in memory. */
   readonly disk: DiskFigures | undefined
   readonly topics: readonly (TopicFigures & { readonly topic: TopicInfo })[]
-  readonly topicsLeftOut: number
+  /** Undefined: not known. */
+  readonly topicCount: number | undefined
   readonly lags: readonly GroupLag[]
-  readonly lagsLeftOut: number
+  readonly lagsLeftOut: number | undefined
 }
 
 export interface GroupLag {
@@ -63,19 +64,19 @@ export const metricTable: readonly MetricRow[] = [
   },
   {
     ...counter('kaska_messages_in_total', [], 'Messages that were appended and acknowledged.'),
-    samples: ({ figures }) => one(figures.traffic.messagesIn),
+    samples: ({ figures }) => one(figures.traffic?.messagesIn),
   },
   {
     ...counter('kaska_bytes_in_total', [], 'Bytes of the batches of these, as they are stored.'),
-    samples: ({ figures }) => one(figures.traffic.bytesIn),
+    samples: ({ figures }) => one(figures.traffic?.bytesIn),
   },
   {
     ...counter('kaska_messages_out_total', [], 'Messages that were read, by anybody.'),
-    samples: ({ figures }) => one(figures.traffic.messagesOut),
+    samples: ({ figures }) => one(figures.traffic?.messagesOut),
   },
   {
     ...counter('kaska_bytes_out_total', [], 'Bytes of the batches of these, as they are stored.'),
-    samples: ({ figures }) => one(figures.traffic.bytesOut),
+    samples: ({ figures }) => one(figures.traffic?.bytesOut),
   },
   {
     ...counter(
@@ -128,7 +129,7 @@ export const metricTable: readonly MetricRow[] = [
   },
   {
     ...gauge('kaska_topics', [], 'Topics that there are.'),
-    samples: ({ figures }) => one(figures.topicCount),
+    samples: ({ topicCount }) => one(topicCount),
   },
   {
     ...gauge('kaska_open_partitions', [], 'Partitions whose logs are open.'),
@@ -144,23 +145,24 @@ export const metricTable: readonly MetricRow[] = [
   },
   {
     ...counter('kaska_topic_messages_in_total', ['topic'], 'Messages that were appended.'),
-    samples: ({ topics }) => perTopic(topics, ({ messagesIn }) => messagesIn),
+    samples: ({ topics }) => perTopic(topics, ({ traffic }) => traffic?.messagesIn),
   },
   {
     ...counter('kaska_topic_bytes_in_total', ['topic'], 'Bytes that were appended.'),
-    samples: ({ topics }) => perTopic(topics, ({ bytesIn }) => bytesIn),
+    samples: ({ topics }) => perTopic(topics, ({ traffic }) => traffic?.bytesIn),
   },
   {
     ...counter('kaska_topic_messages_out_total', ['topic'], 'Messages that were read.'),
-    samples: ({ topics }) => perTopic(topics, ({ messagesOut }) => messagesOut),
+    samples: ({ topics }) => perTopic(topics, ({ traffic }) => traffic?.messagesOut),
   },
   {
     ...counter('kaska_topic_bytes_out_total', ['topic'], 'Bytes that were read.'),
-    samples: ({ topics }) => perTopic(topics, ({ bytesOut }) => bytesOut),
+    samples: ({ topics }) => perTopic(topics, ({ traffic }) => traffic?.bytesOut),
   },
   {
     ...gauge('kaska_topics_left_out', [], 'Topics that have no series of their own here.'),
-    samples: ({ topicsLeftOut }) => one(topicsLeftOut),
+    samples: ({ topicCount, topics }) =>
+      one(topicCount === undefined ? undefined : Math.max(0, topicCount - topics.length)),
   },
   {
     ...gauge(
@@ -183,11 +185,11 @@ export const metricTable: readonly MetricRow[] = [
   },
   {
     ...gauge('kaska_disk_used_bytes', [], 'Bytes of the messages on the disk. Not in memory.'),
-    samples: ({ disk }) => (disk === undefined ? [] : one(disk.usedBytes)),
+    samples: ({ disk }) => one(disk?.usedBytes),
   },
   {
     ...gauge('kaska_disk_free_bytes', [], 'Bytes that can still be written. Not in memory.'),
-    samples: ({ disk }) => (disk === undefined ? [] : one(disk.freeBytes)),
+    samples: ({ disk }) => one(disk?.freeBytes),
   },
   {
     ...gauge(
@@ -239,8 +241,7 @@ export const metricTable: readonly MetricRow[] = [
       [],
       'Files and sockets that the process may have open. Only where the system tells.',
     ),
-    samples: ({ process: { openFilesMax } }) =>
-      openFilesMax === undefined ? [] : one(openFilesMax),
+    samples: ({ process: { openFilesMax } }) => one(openFilesMax),
   },
   {
     ...gauge('process_start_time_seconds', [], 'When the process began, since 1970.'),
@@ -256,8 +257,9 @@ function counter(name: string, labels: readonly string[], help: string) {
   return { name, type: 'counter', labels, help } as const
 }
 
-function one(value: number): Sample[] {
-  return [{ value }]
+/** None where it is not known. */
+function one(value: number | null | undefined): Sample[] {
+  return value === null || value === undefined ? [] : [{ value }]
 }
 
 function perOperation(
@@ -274,9 +276,12 @@ function perProtocol(counts: Readonly<Record<string, number>>): Sample[] {
   return Object.entries(counts).map(([protocol, value]) => ({ labels: { protocol }, value }))
 }
 
-function perTopic(topics: Gathered['topics'], count: (figures: TopicFigures) => number): Sample[] {
-  return topics.map((figures) => ({
-    labels: { topic: figures.topic.name },
-    value: count(figures),
-  }))
+/** Without those of which it is not known. */
+function perTopic(
+  topics: Gathered['topics'],
+  count: (figures: TopicFigures) => number | null | undefined,
+): Sample[] {
+  return topics.flatMap((figures) =>
+    one(count(figures)).map(({ value }) => ({ labels: { topic: figures.topic.name }, value })),
+  )
 }

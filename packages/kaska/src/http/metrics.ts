@@ -2,9 +2,10 @@
  * GET /metrics, for Prometheus. An answer is gathered in slices; those that ask while one is being made get
  * the same.
  */
-import { UnknownTopicError } from '@kaska/protocol'
-import { lagOf } from './group-lag.ts'
+import type { RequestContext, TopicInfo, TopicPage } from '@kaska/protocol'
+import { BoundsQueue, lagOf } from './group-lag.ts'
 import type { HttpApp, HttpParts } from './http-parts.ts'
+import { ifReached } from './if-reached.ts'
 import {
   type Gathered,
   type GroupLag,
@@ -47,65 +48,66 @@ async function makeText(parts: HttpParts): Promise<string> {
   return text
 }
 
+/** Who asks a broker for all. */
+const asking: RequestContext = { principal: null, clientId: 'metrics', address: 'in-process' }
+
 async function gather(parts: HttpParts, slices: Slices): Promise<Gathered> {
   const { figures, identity } = parts
   return {
     figures,
     identity,
-    ...(await topicsOf(parts, slices)),
-    ...(await lagsOf(parts, slices)),
+    ...(await ifReached(() => topicsOf(parts, slices), noTopics)),
+    ...(await ifReached(() => lagsOf(parts, slices), noLags)),
     disk: (await figures.disk(sizesWaitMs)) ?? undefined,
     process: figures.process(),
   }
 }
 
-async function topicsOf(
-  { figures, clock }: HttpParts,
-  slices: Slices,
-): Promise<Pick<Gathered, 'topics' | 'topicsLeftOut'>> {
-  const topics: Gathered['topics'][number][] = []
-  const deadline = clock.monotonic() + sizesWaitMs
-  for (const topic of figures.topics()) {
-    if (topics.length === topicSeriesMax) break
-    if (topic.name.length > nameLengthMax) continue
+type GatheredTopics = Pick<Gathered, 'topicCount' | 'topics'>
+type GatheredLags = Pick<Gathered, 'lags' | 'lagsLeftOut'>
+
+const noTopics: GatheredTopics = { topicCount: undefined, topics: [] }
+const noLags: GatheredLags = { lags: [], lagsLeftOut: undefined }
+
+async function topicsOf({ engine, figures }: HttpParts, slices: Slices): Promise<GatheredTopics> {
+  const shown: TopicInfo[] = []
+  let next: number | undefined = 0
+  while (next !== undefined && shown.length < topicSeriesMax) {
+    const page: TopicPage = await engine.listTopics(next, asking)
     await slices.round()
-    try {
-      topics.push({
-        topic,
-        ...(await figures.topicFigures(topic.id, deadline - clock.monotonic())),
-      })
-    } catch (error) {
-      // It was deleted meanwhile.
-      if (!(error instanceof UnknownTopicError)) throw error
-    }
+    const short = page.topics.filter(({ name }) => name.length <= nameLengthMax)
+    shown.push(...short.slice(0, topicSeriesMax - shown.length))
+    next = page.next
   }
-  return { topics, topicsLeftOut: Math.max(0, figures.topicCount - topics.length) }
+  const found = await figures.topicFigures(shown, sizesWaitMs, asking)
+  const topics: Gathered['topics'][number][] = []
+  for (const [index, topic] of shown.entries()) {
+    // Else it was deleted meanwhile.
+    if (found[index] !== undefined) topics.push({ topic, ...found[index] })
+  }
+  return { topicCount: await engine.topicCount(asking), topics }
 }
 
 /** What stands in the order of the groups, up to the limit; all that is behind it is only counted. */
-async function lagsOf(
-  { figures, broker }: HttpParts,
-  slices: Slices,
-): Promise<Pick<Gathered, 'lags' | 'lagsLeftOut'>> {
+async function lagsOf({ figures, broker }: HttpParts, slices: Slices): Promise<GatheredLags> {
+  if (broker === undefined) return noLags
   const lags: GroupLag[] = []
-  let lagsLeftOut = 0
-  if (broker === undefined) return { lags, lagsLeftOut }
-  for (const { name: group } of broker.groups.list()) {
-    for (const { topic: id, partition, value } of broker.offsets.allDurable(group)) {
+  let asked = 0
+  let rows = 0
+  const bounds = new BoundsQueue(figures, asking)
+  for await (const { name: group, offsets } of broker.groups.list(0, asking)) {
+    for (const { topic, partition, value } of offsets) {
       await slices.round()
-      const topic = broker.topics.topicById(id)
-      if (topic === undefined) continue
-      if (
-        lags.length === lagSeriesMax ||
-        Math.max(group.length, topic.name.length) > nameLengthMax
-      ) {
-        lagsLeftOut++
-        continue
-      }
-      const bounds = await figures.bounds(id, partition)
-      if (bounds === undefined) lagsLeftOut++
-      else lags.push({ group, topic: topic.name, partition, lag: lagOf(value.offset, bounds) })
+      rows++
+      if (Math.max(group.length, topic.name.length) > nameLengthMax) continue
+      if (asked === lagSeriesMax) continue
+      asked++
+      await bounds.add({ topic: topic.id, partition }, (known) => {
+        if (known === undefined) return
+        lags.push({ group, topic: topic.name, partition, lag: lagOf(value.offset, known) })
+      })
     }
   }
-  return { lags, lagsLeftOut }
+  await bounds.flush()
+  return { lags, lagsLeftOut: rows - lags.length }
 }

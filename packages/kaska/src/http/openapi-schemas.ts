@@ -88,6 +88,9 @@ const boundsMembers = {
   endOffset: said(count, 'The next offset to be given.'),
 }
 
+/** What only who has the logs knows. */
+const elsewhere = 'Null on a cluster.'
+
 const schemas = {
   Problem: {
     type: 'object',
@@ -107,12 +110,15 @@ const schemas = {
   TopicDetails: object({
     ...topicMembers,
     'messages?': said(count, 'The sum of end - start of its partitions.'),
-    'bytes?': said(count, 'On the disk.'),
-    'isWhole?': said(flag, 'False: some partitions have not been looked at yet.'),
-    'messagesIn?': said(count, 'Since the start of the broker, like those that follow.'),
-    'bytesIn?': count,
-    'messagesOut?': count,
-    'bytesOut?': count,
+    'bytes?': said(someCount, `On the disk; ${elsewhere}`),
+    'isWhole?': said(flag, 'False: some partitions have not been looked at yet, or cannot be.'),
+    'messagesIn?': said(
+      someCount,
+      `Since the start of the broker, like those that follow; ${elsewhere}`,
+    ),
+    'bytesIn?': someCount,
+    'messagesOut?': someCount,
+    'bytesOut?': someCount,
     'retentionMs?': said(someCount, 'Null: for ever.'),
     'retentionBytes?': said(someCount, 'Null: any size.'),
     'groups?': list(text, 'Who has committed in it, or reads it.'),
@@ -129,7 +135,7 @@ const schemas = {
   Bounds: object({
     startOffset: said(someCount, 'The first offset that is still there; null: it is offline.'),
     endOffset: said(someCount, 'The next offset to be given; null: it is offline.'),
-    'bytes?': said(count, 'Of batches on the disk.'),
+    bytes: said(someCount, 'Of batches on the disk; null: it is offline, or not known.'),
   }),
   TopicDescription: object({
     ...topicMembers,
@@ -192,9 +198,9 @@ const schemas = {
         endOffset: someCount,
         lag: someCount,
         lagMs: said(someCount, 'The age of the first message that was not read.'),
-        committedAt: someCount,
+        committedAt: said(someCount, `Null: nothing is committed; ${elsewhere}`),
         metadata: text,
-        isNative: flag,
+        isNative: said(flag, 'A broker keeps it until the topic or the group is deleted.'),
         memberId: said(someText, 'Who reads it.'),
       }),
     ),
@@ -218,16 +224,19 @@ const schemas = {
     software: text,
     clusterId: text,
     dataDirectory: someText,
-    sync: { type: 'string', enum: ['always', 'os'] },
-    topics: count,
-    partitionsOpen: count,
+    sync: {
+      oneOf: [{ type: 'null' }, { type: 'string', enum: ['always', 'os'] }],
+      description: elsewhere,
+    },
+    topics: said(someCount, 'Null: the cluster does not answer.'),
+    partitionsOpen: said(someCount, elsewhere),
     connections: object({ native: count, kafka: count, http: count, websocket: count }),
     totals: object(
       {
-        messagesIn: count,
-        bytesIn: count,
-        messagesOut: count,
-        bytesOut: count,
+        messagesIn: said(someCount, elsewhere),
+        bytesIn: someCount,
+        messagesOut: someCount,
+        bytesOut: someCount,
         requests: count,
         failures: count,
       },
@@ -252,7 +261,7 @@ const schemas = {
     }),
     disk: {
       oneOf: [{ type: 'null' }, object({ usedBytes: count, freeBytes: count })],
-      description: 'Null in memory.',
+      description: `Null in memory; ${elsewhere}`,
     },
     eventLoop: object({ p50Ms: figure, p99Ms: figure, maxMs: figure }),
   }),

@@ -19,9 +19,11 @@ const statusByCode: ReadonlyMap<string, number> = new Map([
   ['OFFSET_OUT_OF_RANGE', 416],
   ['UNSUPPORTED_COMPRESSION', 501],
   ['UNSUPPORTED_OPERATION', 501],
+  ['UNSUPPORTED_VERSION', 501],
   ['OVERLOADED', 503],
   ['PARTITION_OFFLINE', 503],
   ['CLOSED', 503],
+  ['CONNECTION', 503],
   ['DELIVERY_TIMEOUT', 504],
   ['DISK_FULL', 507],
 ])

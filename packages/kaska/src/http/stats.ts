@@ -1,10 +1,12 @@
 /** GET /api/v1/stats: the broker at a glance. Whoever wants rates takes the difference of two answers. */
-import type { HttpApp, HttpParts } from './http-parts.ts'
+import { unknownTraffic } from './figure-source.ts'
+import { contextOf, type HttpApp, type HttpParts } from './http-parts.ts'
+import { ifReached } from './if-reached.ts'
 
 /** How long an answer waits for the sizes of logs that are not open. */
 const sizesWaitMs = 300
 
-export function statsPaths(app: HttpApp, { figures, identity, clock }: HttpParts): void {
+export function statsPaths(app: HttpApp, { engine, figures, identity, clock }: HttpParts): void {
   app.get('/api/v1/stats', async (context) => {
     const { counted, budget } = figures
     const disk = await figures.disk(sizesWaitMs)
@@ -16,10 +18,10 @@ export function statsPaths(app: HttpApp, { figures, identity, clock }: HttpParts
       ...identity,
       dataDirectory: figures.dataDirectory,
       sync: figures.sync,
-      topics: figures.topicCount,
+      topics: await ifReached(() => engine.topicCount(contextOf(context)), null),
       partitionsOpen: figures.openPartitions,
       connections: counted.connections.count,
-      totals: { ...figures.traffic, ...counted.requests.totals() },
+      totals: { ...(figures.traffic ?? unknownTraffic), ...counted.requests.totals() },
       latency: Array.from(counted.requests, ({ protocol, operation, latency }) => {
         return { protocol, operation, ...latency.recent(now) }
       }).filter(({ count }) => count > 0),

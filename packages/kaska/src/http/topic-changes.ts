@@ -5,7 +5,7 @@ import { jsonBody, membersOf } from './body.ts'
 import { brokerOf } from './broker-parts.ts'
 import { contextOf, type HttpApp, type HttpParts } from './http-parts.ts'
 import { offsetMember, partitionMember, topicParameter } from './parameters.ts'
-import { boundsOf, describe, settingText } from './topics.ts'
+import { describe, settingText } from './topics.ts'
 
 /** Deletions take a few syncs each: so many at a time share them. */
 const atOnce = 64
@@ -26,8 +26,7 @@ export function topicChangePaths(app: HttpApp, parts: HttpParts): void {
       )
     }
     if (config.size > 0) {
-      const change = (current: ReadonlyMap<string, string>) => changed(current, config)
-      await topics.alterTopic(name.text, change, asking)
+      await topics.alterTopic(name.text, config, asking)
     }
     if (partitions !== undefined && partitions > before.partitions) {
       await topics.growTopic(name.text, partitions, asking)
@@ -49,7 +48,7 @@ export function topicChangePaths(app: HttpApp, parts: HttpParts): void {
     }
     const numbers = only === undefined ? Array.from({ length: topic.partitions }).keys() : [only]
     await inGroups(numbers, (number) => topics.deleteRecords(topic.id, number, offset, asking))
-    return context.json({ bounds: await boundsOf(parts, topic.id, topic.partitions, asking) })
+    return context.json({ bounds: await topics.boundsOf(topic, asking) })
   })
 }
 
@@ -76,18 +75,6 @@ function changeOf(body: unknown) {
     )
   }
   return { config: settings, partitions }
-}
-
-function changed(
-  current: ReadonlyMap<string, string>,
-  changes: ReadonlyMap<string, string | null>,
-): ReadonlyMap<string, string> {
-  const config = new Map(current)
-  for (const [name, value] of changes) {
-    if (value === null) config.delete(name)
-    else config.set(name, value)
-  }
-  return config
 }
 
 async function inGroups<T>(values: Iterable<T>, use: (value: T) => Promise<unknown>) {

@@ -1,13 +1,11 @@
 /** GET /api/v1/topics?details=1: what a list of topics shows of each. */
-import { type Clock, type RequestContext, type TopicInfo, UnknownTopicError } from '@kaska/protocol'
+import type { RequestContext, TopicInfo } from '@kaska/protocol'
 import type { BrokerParts } from './broker-parts.ts'
-import type { FigureSource } from './figure-source.ts'
-import { assignmentOf } from './group-lag.ts'
+import { type FigureSource, unknownTraffic } from './figure-source.ts'
 import type { Slices } from './slices.ts'
 
 export interface DetailSources {
   readonly figures: FigureSource
-  readonly clock: Clock
   readonly broker?: BrokerParts | undefined
 }
 
@@ -20,34 +18,28 @@ const readersMax = 100
 /** Topics that are gone meanwhile are left out. */
 export async function topicDetails(
   topics: readonly TopicInfo[],
-  { figures, broker, clock }: DetailSources,
+  { figures, broker }: DetailSources,
   asking: RequestContext,
   slices: Slices,
 ): Promise<object[]> {
-  const deadline = clock.monotonic() + sizesWaitMs
-  const readers = await readersOf(broker, slices)
+  const readers = await readersOf(broker, asking, slices)
+  const found = await figures.topicFigures(topics, sizesWaitMs, asking)
+  const retention = await figures.retentionOf(topics, asking)
   const details: object[] = []
-  for (const topic of topics) {
+  for (const [index, topic] of topics.entries()) {
     await slices.round()
-    asking.signal?.throwIfAborted()
-    try {
-      const found = await figures.topicFigures(topic.id, deadline - clock.monotonic())
-      details.push({
-        ...topic,
-        ...found,
-        ...figures.retentionOf(topic.id),
-        groups: [...(readers.get(topic.id) ?? [])],
-      })
-    } catch (error) {
-      if (!(error instanceof UnknownTopicError)) throw error
-    }
+    if (found[index] === undefined) continue
+    const { traffic, ...held } = found[index]
+    const groups = [...(readers.get(topic.name) ?? [])]
+    details.push({ ...topic, ...held, ...(traffic ?? unknownTraffic), ...retention[index], groups })
   }
   return details
 }
 
-/** The groups that have committed in a topic, or have members that read it, by the topics' ids. */
+/** The groups that have committed in a topic, or have members that read it, by the topics' names. */
 async function readersOf(
   broker: BrokerParts | undefined,
+  asking: RequestContext,
   slices: Slices,
 ): Promise<Map<string, Set<string>>> {
   const readers = new Map<string, Set<string>>()
@@ -58,19 +50,14 @@ async function readersOf(
     else if (groups.size < readersMax) groups.add(group)
   }
   let visited = 0
-  for (const { name, protocolType } of broker.groups.list()) {
-    await slices.round()
-    for (const { topic } of broker.offsets.allDurable(name)) {
+  for await (const { name, offsets, members } of broker.groups.list(0, asking)) {
+    for (const { topic } of offsets) {
       await slices.round()
+      asking.signal?.throwIfAborted()
       if (++visited > offsetsMax) return readers
-      add(topic, name)
+      add(topic.name, name)
     }
-    for (const member of broker.groups.describe(name)?.members ?? []) {
-      for (const { topic } of assignmentOf(member, protocolType)) {
-        const info = broker.topics.topicNamed(topic)
-        if (info !== undefined) add(info.id, name)
-      }
-    }
+    for (const { assignment } of members) for (const { topic } of assignment) add(topic, name)
   }
   return readers
 }

@@ -1,24 +1,16 @@
 /** /api/v1/topics: list, create, describe, delete. */
 import {
   InvalidArgumentError,
-  PartitionOfflineError,
   type RequestContext,
-  type TopicId,
   type TopicName,
   topicNameOf,
 } from '@kaska/protocol'
-import { topicSetting } from '../config/topic-settings.ts'
 import { jsonBody, membersOf } from './body.ts'
+import { brokerOf } from './broker-parts.ts'
 import { contextOf, type HttpApp, type HttpParts } from './http-parts.ts'
 import { integerQuery, topicParameter } from './parameters.ts'
 import { Slices } from './slices.ts'
 import { topicDetails } from './topic-details.ts'
-
-/** What describes a topic. */
-type TopicParts = Pick<HttpParts, 'engine' | 'figures' | 'broker'>
-
-/** Partitions whose bounds are asked for at a time. */
-const boundsAtOnce = 64
 
 export function topicPaths(app: HttpApp, parts: HttpParts): void {
   const { engine, budget, clock } = parts
@@ -54,15 +46,10 @@ export function topicPaths(app: HttpApp, parts: HttpParts): void {
 }
 
 /** A topic with its settings, what can be said of each, and the bounds of its partitions. */
-export async function describe(parts: TopicParts, name: TopicName, asking: RequestContext) {
-  const topic = await parts.engine.describeTopic(name, asking)
-  const defaults = parts.broker?.topics.configOf(topic.id)?.defaults
-  const config = topic.config.map((entry) => {
-    const { type, doc, words } = topicSetting(entry.name) ?? {}
-    return { ...entry, defaultValue: defaults?.valueOf(entry.name), type, doc, words }
-  })
-  const bounds = await boundsOf(parts, topic.id, topic.partitions, asking)
-  return { ...topic, config, bounds }
+export async function describe(parts: HttpParts, name: TopicName, asking: RequestContext) {
+  const { topics } = brokerOf(parts)
+  const topic = await topics.describeTopic(name, asking)
+  return { ...topic, bounds: await topics.boundsOf(topic, asking) }
 }
 
 /** A setting's value as it is kept: people write numbers and booleans too. Throws InvalidArgumentError. */
@@ -85,36 +72,4 @@ function createRequest(body: unknown) {
     partitions,
     config: new Map(settings.map(([key, value]) => [key, settingText(key, value)])),
   }
-}
-
-/** Of a partition; both offsets are null where it is offline. */
-interface PartitionBounds {
-  readonly startOffset: number | null
-  readonly endOffset: number | null
-  readonly bytes?: number | undefined
-}
-
-/** Where each partition begins and ends, and how large it is, in the order of their numbers. */
-export async function boundsOf(
-  { engine, figures }: TopicParts,
-  topic: TopicId,
-  partitions: number,
-  asking: RequestContext,
-): Promise<PartitionBounds[]> {
-  const boundsIn = async (partition: number): Promise<PartitionBounds> => {
-    try {
-      const bounds = await engine.offsets(topic, partition, asking)
-      return { ...bounds, bytes: (await figures.bounds(topic, partition))?.bytes }
-    } catch (error) {
-      if (error instanceof PartitionOfflineError) return { startOffset: null, endOffset: null }
-      throw error
-    }
-  }
-  const all: PartitionBounds[] = []
-  for (let first = 0; first < partitions; first += boundsAtOnce) {
-    const count = Math.min(boundsAtOnce, partitions - first)
-    const some = Array.from({ length: count }, (_, index) => boundsIn(first + index))
-    all.push(...(await Promise.all(some)))
-  }
-  return all
 }

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { joinChunks } from '../bytes.ts'
 import { ProtocolError } from '../errors.ts'
 import {
+  assignedPartitionsOf,
   consumerProtocolAssignment,
   consumerProtocolSubscription,
   readVersioned,
@@ -35,5 +36,15 @@ test('what is no subscription is a ProtocolError', () => {
   for (const data of [[], [0], [255, 255, 0, 0, 0, 0], [0, 0, 0, 0, 0, 9]]) {
     const bytes = [Uint8Array.from(data)]
     assert.throws(() => readVersioned(consumerProtocolSubscription, bytes), ProtocolError)
+  }
+})
+
+test('what a member was assigned, and nothing where it cannot be read', () => {
+  const { ownedPartitions } = subscription
+  const assignment = { assignedPartitions: ownedPartitions, userData: null }
+  const written = joinChunks(writeVersioned(consumerProtocolAssignment, assignment, 1))
+  assert.deepEqual(assignedPartitionsOf(written), ownedPartitions)
+  for (const bytes of [written.subarray(0, 0), written.subarray(0, 9), Uint8Array.of(255, 255)]) {
+    assert.deepEqual(assignedPartitionsOf(bytes), [])
   }
 })

@@ -63,6 +63,20 @@ export function readVersioned<F extends Fields>(type: Message<F>, data: Chunks):
   return type.read(reader, Math.min(version, type.versions.max))
 }
 
+/** What a member of a group of consumers was assigned; nothing where that cannot be read. */
+export function assignedPartitionsOf(
+  assignment: Uint8Array,
+): ConsumerProtocolAssignment['assignedPartitions'] {
+  if (assignment.length === 0) return []
+  try {
+    return readVersioned(consumerProtocolAssignment, [assignment]).assignedPartitions
+  } catch (error) {
+    // Its members understand each other, or do not: that is their affair.
+    if (error instanceof ProtocolError) return []
+    throw error
+  }
+}
+
 /** Writes one of them behind its version. For tests and tools. */
 export function writeVersioned<F extends Fields>(
   type: Message<F>,
