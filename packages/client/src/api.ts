@@ -38,13 +38,13 @@ export {
   UnsupportedOperationError,
   UnsupportedVersionError,
 } from '@kaska/protocol'
-export {
-  Client,
-  type CreateTopicOptions,
-  type PollOptions,
-  type WaitOptions,
-} from './client.ts'
-export type { ClientOptions } from './client-options.ts'
+export { Client } from './client.ts'
+export type {
+  ClientOptions,
+  CreateTopicOptions,
+  PollOptions,
+  WaitOptions,
+} from './client-options.ts'
 export { createNativeClient, type InProcessBroker } from './create-client.ts'
 export {
   type BytesInput,

@@ -1,4 +1,4 @@
-/** What a client can be told when it is made, and what is assumed otherwise. */
+/** What a client can be told when it is made, with what is assumed otherwise, and at each call. */
 import { type Codecs, InvalidArgumentError } from '@kaska/protocol'
 
 export interface ClientOptions {
@@ -42,6 +42,26 @@ export interface ClientOptions {
   readonly expandedBytesMax?: number | undefined
   /** Codecs for compressed batches. In Node gzip and zstd are there; a browser has none. */
   readonly codecs?: Codecs | undefined
+}
+
+/** What every method that waits takes as its last argument. */
+export interface WaitOptions {
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface CreateTopicOptions extends WaitOptions {
+  /** 1 unless said. */
+  readonly partitions?: number | undefined
+  /** Settings by Kafka's names: `{ 'max.message.bytes': '1048576' }`. */
+  readonly config?: Readonly<Record<string, string>> | undefined
+}
+
+export interface PollOptions extends WaitOptions {
+  /**
+   * How long to wait for a message, in milliseconds; for ever unless said. 0 makes one round trip,
+   * unless a message is here already.
+   */
+  readonly timeoutMs?: number | undefined
 }
 
 /** The options with all defaults put in. */

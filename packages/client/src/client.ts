@@ -8,18 +8,16 @@
  *
  * Requests that find no connection, or lose it, are made again until `requestTimeoutMs`; each is safe
  * to repeat: a topic is created under an id that the client chose, a commit that a later one of this
- * client has overtaken is not made again, and what is sent carries sequence numbers (producer.ts).
+ * client has overtaken is not made again, and what is sent carries sequence numbers (producer/producer.ts).
  */
 /// <reference lib="esnext.disposable" preserve="true" />
 import {
   AlreadySubscribedError,
   ClosedError,
-  ConnectionError,
   createTopicId,
   type Engine,
   InvalidArgumentError,
   NotSubscribedError,
-  OverloadedError,
   type RequestContext,
   type TopicDescription,
   type TopicId,
@@ -27,10 +25,17 @@ import {
   topicNameOf,
   UnknownTopicError,
 } from '@kaska/protocol'
-import { eitherSignal, sleep } from './abort.ts'
-import type { ClientSettings } from './client-options.ts'
+import { sleep } from './abort.ts'
+import type {
+  ClientSettings,
+  CreateTopicOptions,
+  PollOptions,
+  WaitOptions,
+} from './client-options.ts'
 import { CommitQueue } from './commit-queue.ts'
+import { EngineRequests } from './engine-requests.ts'
 import {
+  checkName,
   checkOffset,
   checkPartition,
   checkTimestamp,
@@ -40,29 +45,10 @@ import {
   type SendResult,
 } from './message.ts'
 import { MessageStream } from './message-stream.ts'
+import { NamedTopics } from './named-topics.ts'
 import { Producer } from './producer/producer.ts'
 import type { ClientHost } from './seams.ts'
-import { Subscription } from './subscription.ts'
-
-/** What every method that waits takes as its last argument. */
-export interface WaitOptions {
-  readonly signal?: AbortSignal | undefined
-}
-
-export interface CreateTopicOptions extends WaitOptions {
-  /** 1 unless said. */
-  readonly partitions?: number | undefined
-  /** Settings by Kafka's names: `{ 'max.message.bytes': '1048576' }`. */
-  readonly config?: Readonly<Record<string, string>> | undefined
-}
-
-export interface PollOptions extends WaitOptions {
-  /**
-   * How long to wait for a message, in milliseconds; for ever unless said. 0 makes one round trip,
-   * unless a message is here already.
-   */
-  readonly timeoutMs?: number | undefined
-}
+import { type SubscribedTopic, Subscription } from './subscription.ts'
 
 export interface ClientParts {
   readonly engine: Engine
@@ -72,26 +58,18 @@ export interface ClientParts {
   readonly settings: ClientSettings
 }
 
-const retryPauseMsMin = 10
-const retryPauseMsMax = 500
-/** How many requests for offsets are under way at once when a subscription begins. */
-const offsetsAtOnce = 256
-
 export class Client implements AsyncDisposable {
   readonly #engine: Engine
   readonly #ownsEngine: boolean
   readonly #host: ClientHost
   readonly #settings: ClientSettings
   readonly #context: RequestContext
-  readonly #topics = new Map<string, TopicInfo>()
+  readonly #requests: EngineRequests
+  readonly #topics: NamedTopics
   readonly #producer: Producer
   readonly #commits = new CommitQueue()
-  /** Aborted when `close` is called, and when it is done. */
-  readonly #closing = new AbortController()
-  readonly #ended = new AbortController()
   #subscription: Subscription | undefined
   #isSubscribing = false
-  #closed: ClosedError | undefined
   #closePromise: Promise<void> | undefined
 
   /** Use `connect`. */
@@ -101,16 +79,16 @@ export class Client implements AsyncDisposable {
     this.#host = host
     this.#settings = settings
     this.#context = { principal: null, clientId: settings.clientId, address: 'in-process' }
+    this.#requests = new EngineRequests({ ...settings, host, context: this.#context })
+    this.#topics = new NamedTopics(engine, this.#requests)
     this.#producer = new Producer({
+      ...settings,
       engine,
       clock: host.clock,
       random: host.random,
       keepAlive: host.keepAlive,
       context: this.#context,
-      deliveryTimeoutMs: settings.deliveryTimeoutMs,
-      batchBytes: settings.batchBytes,
-      sendBufferBytes: settings.sendBufferBytes,
-      resolveTopic: (name, isStale) => this.#resolveForSend(name, isStale),
+      resolveTopic: (name, isStale) => this.#topics.resolveForSend(name, isStale),
     })
   }
 
@@ -133,7 +111,7 @@ export class Client implements AsyncDisposable {
       config: new Map(Object.entries(config)),
       id: createTopicId(this.#host.random),
     }
-    const info = await this.#request(signal, (context) =>
+    const info = await this.#requests.make(signal, (context) =>
       this.#engine.createTopic(request, context),
     )
     this.#topics.set(name, info)
@@ -144,7 +122,7 @@ export class Client implements AsyncDisposable {
   async deleteTopic(name: string, options: WaitOptions = {}): Promise<void> {
     const topicName = topicNameOf(name)
     let tries = 0
-    await this.#request(options.signal, async (context) => {
+    await this.#requests.make(options.signal, async (context) => {
       tries++
       try {
         await this.#engine.deleteTopic(topicName, context)
@@ -161,7 +139,7 @@ export class Client implements AsyncDisposable {
     const topics: TopicInfo[] = []
     for (let cursor: number | undefined = 0; cursor !== undefined; ) {
       const from: number = cursor
-      const page = await this.#request(options.signal, (context) =>
+      const page = await this.#requests.make(options.signal, (context) =>
         this.#engine.listTopics(from, context),
       )
       for (const topic of page.topics) topics.push(topic)
@@ -171,13 +149,13 @@ export class Client implements AsyncDisposable {
   }
 
   async topicCount(options: WaitOptions = {}): Promise<number> {
-    return await this.#request(options.signal, (context) => this.#engine.topicCount(context))
+    return await this.#requests.make(options.signal, (context) => this.#engine.topicCount(context))
   }
 
   /** A topic with its settings. Rejects with UnknownTopicError. */
   async describeTopic(name: string, options: WaitOptions = {}): Promise<TopicDescription> {
     const topicName = topicNameOf(name)
-    return await this.#request(options.signal, (context) =>
+    return await this.#requests.make(options.signal, (context) =>
       this.#engine.describeTopic(topicName, context),
     )
   }
@@ -193,18 +171,16 @@ export class Client implements AsyncDisposable {
    */
   send(topic: string, message: MessageInput, options?: WaitOptions): Promise<SendResult> {
     try {
-      this.#checkOpen()
+      this.#requests.checkOpen()
       const outgoing = new OutgoingMessage(message, this.#host.clock.now())
       const signal = options?.signal
-      if (signal === undefined) {
-        return new Promise((resolve, reject) => {
-          outgoing.resolve = resolve
-          outgoing.reject = reject
-          this.#producer.send(topic, outgoing)
-        })
-      }
-      signal.throwIfAborted()
-      return this.#sendUntil(topic, outgoing, signal)
+      signal?.throwIfAborted()
+      return new Promise((resolve, reject) => {
+        outgoing.resolve = resolve
+        outgoing.reject = reject
+        if (signal !== undefined) outgoing.settleOn(signal)
+        this.#producer.send(topic, outgoing)
+      })
     } catch (error) {
       return Promise.reject(error)
     }
@@ -220,7 +196,7 @@ export class Client implements AsyncDisposable {
     messages: readonly MessageInput[],
     options: WaitOptions = {},
   ): Promise<SendResult[]> {
-    this.#checkOpen()
+    this.#requests.checkOpen()
     options.signal?.throwIfAborted()
     const now = this.#host.clock.now()
     const outgoing = messages.map((message) => new OutgoingMessage(message, now))
@@ -320,7 +296,7 @@ export class Client implements AsyncDisposable {
    * client stays unsubscribed. Rejects with AlreadySubscribedError.
    */
   async subscribe(topics: readonly string[], options: WaitOptions = {}): Promise<number> {
-    this.#checkOpen()
+    this.#requests.checkOpen()
     if (this.#subscription !== undefined || this.#isSubscribing) {
       throw new AlreadySubscribedError('the client is subscribed already: unsubscribe first')
     }
@@ -329,9 +305,11 @@ export class Client implements AsyncDisposable {
     this.#isSubscribing = true
     try {
       const { signal } = options
-      const found = await this.#request(signal, (context) => this.#engine.resolve(names, context))
+      const found = await this.#requests.make(signal, (context) =>
+        this.#engine.resolve(names, context),
+      )
       const infos = found.filter((info) => info !== undefined)
-      const subscribed = await this.#endsOf(infos, signal)
+      const subscribed = await this.#topics.endsOf(infos, signal)
       if (subscribed.length > 0) this.#subscription = this.#createSubscription(subscribed)
       return subscribed.length
     } finally {
@@ -341,7 +319,7 @@ export class Client implements AsyncDisposable {
 
   /** Ends the subscription, and the polls that wait in it. Throws NotSubscribedError. */
   unsubscribe(): void {
-    this.#checkOpen()
+    this.#requests.checkOpen()
     const subscription = this.#subscribed()
     this.#subscription = undefined
     subscription.end(new NotSubscribedError('the client was unsubscribed'))
@@ -349,7 +327,7 @@ export class Client implements AsyncDisposable {
 
   /** The offset of the next message to be handed out. Throws NotSubscribedError. */
   position(topic: string, partition = 0): number {
-    this.#checkOpen()
+    this.#requests.checkOpen()
     return this.#subscribed().position(topic, partition)
   }
 
@@ -358,7 +336,7 @@ export class Client implements AsyncDisposable {
    * at the next poll. Throws NotSubscribedError.
    */
   seek(topic: string, offset: number, partition = 0): void {
-    this.#checkOpen()
+    this.#requests.checkOpen()
     checkOffset(offset)
     this.#subscribed().seek(topic, offset, partition)
   }
@@ -375,7 +353,7 @@ export class Client implements AsyncDisposable {
    */
   poll(options: PollOptions = {}): Promise<Message | undefined> {
     try {
-      this.#checkOpen()
+      this.#requests.checkOpen()
       const { timeoutMs = Number.POSITIVE_INFINITY, signal } = options
       if (!(timeoutMs >= 0)) {
         throw new InvalidArgumentError(`timeoutMs is 0 or more, not ${String(timeoutMs)}`)
@@ -393,7 +371,7 @@ export class Client implements AsyncDisposable {
    */
   messages(options: WaitOptions = {}): AsyncIterableIterator<Message> {
     return new MessageStream(() => {
-      this.#checkOpen()
+      this.#requests.checkOpen()
       return this.#subscribed()
     }, options.signal)
   }
@@ -415,10 +393,9 @@ export class Client implements AsyncDisposable {
 
   async #close(): Promise<void> {
     const error = new ClosedError('the client was closed')
-    this.#closed = error
     this.#subscription?.end(error)
     this.#subscription = undefined
-    this.#closing.abort(error)
+    this.#requests.close(error)
     const { clock, keepAlive } = this.#host
     const timedOut = new AbortController()
     keepAlive.hold()
@@ -427,24 +404,18 @@ export class Client implements AsyncDisposable {
     timedOut.abort()
     keepAlive.release()
     this.#producer.close(error)
-    this.#ended.abort(error)
+    this.#requests.end(error)
     if (this.#ownsEngine) await this.#engine.close().catch(() => {})
   }
 
   // Shared by these -----------------------------------------------------------------------------------------
-
-  #checkOpen(): void {
-    if (this.#closed !== undefined) throw new ClosedError('the client was closed')
-  }
 
   #subscribed(): Subscription {
     if (this.#subscription !== undefined) return this.#subscription
     throw new NotSubscribedError('the client is not subscribed to any topic')
   }
 
-  #createSubscription(
-    topics: readonly { name: string; id: TopicId; positions: number[] }[],
-  ): Subscription {
+  #createSubscription(topics: readonly SubscribedTopic[]): Subscription {
     const { clock, codecs, keepAlive } = this.#host
     const subscription: Subscription = new Subscription(topics, {
       ...this.#settings,
@@ -460,95 +431,6 @@ export class Client implements AsyncDisposable {
     return subscription
   }
 
-  #sendUntil(topic: string, message: OutgoingMessage, signal: AbortSignal): Promise<SendResult> {
-    return new Promise((resolve, reject) => {
-      const abort = () => {
-        message.isSettled = true
-        reject(signal.reason)
-      }
-      signal.addEventListener('abort', abort, { once: true })
-      const done = () => signal.removeEventListener('abort', abort)
-      message.resolve = (result) => {
-        done()
-        resolve(result)
-      }
-      message.reject = (error) => {
-        done()
-        reject(error)
-      }
-      this.#producer.send(topic, message)
-    })
-  }
-
-  /** Makes a request, and again after a lost connection, until `requestTimeoutMs`. */
-  async #request<T>(
-    signal: AbortSignal | undefined,
-    run: (context: RequestContext) => Promise<T>,
-  ): Promise<T> {
-    this.#checkOpen()
-    signal?.throwIfAborted()
-    const { requestTimeoutMs } = this.#settings
-    return await this.#retry(eitherSignal(signal, this.#closing.signal), requestTimeoutMs, run)
-  }
-
-  async #retry<T>(
-    signal: AbortSignal,
-    timeoutMs: number,
-    run: (context: RequestContext) => Promise<T>,
-  ): Promise<T> {
-    const { clock, keepAlive } = this.#host
-    const context = { ...this.#context, signal }
-    const deadline = clock.monotonic() + timeoutMs
-    keepAlive.hold()
-    try {
-      for (let pauseMs = retryPauseMsMin; ; pauseMs = Math.min(pauseMs * 2, retryPauseMsMax)) {
-        try {
-          return await run(context)
-        } catch (error) {
-          const isBearable = error instanceof ConnectionError || error instanceof OverloadedError
-          if (!isBearable || clock.monotonic() + pauseMs > deadline) throw error
-          await sleep(clock, pauseMs, signal)
-        }
-      }
-    } finally {
-      keepAlive.release()
-    }
-  }
-
-  /** What stands behind a name. Rejects with UnknownTopicError. */
-  async #resolve(
-    name: string,
-    isStale: boolean,
-    signal: AbortSignal | undefined,
-  ): Promise<TopicInfo> {
-    const known = this.#topics.get(name)
-    if (known !== undefined && !isStale) return known
-    const names = [topicNameOf(name)]
-    const [info] = await this.#request(signal, (context) => this.#engine.resolve(names, context))
-    return this.#resolved(name, info)
-  }
-
-  /** The same for sends, which go on being delivered while the client is closed. */
-  async #resolveForSend(name: string, isStale: boolean): Promise<TopicInfo> {
-    const known = this.#topics.get(name)
-    if (known !== undefined && !isStale) return known
-    const names = [topicNameOf(name)]
-    const { deliveryTimeoutMs } = this.#settings
-    const [info] = await this.#retry(this.#ended.signal, deliveryTimeoutMs, (context) =>
-      this.#engine.resolve(names, context),
-    )
-    return this.#resolved(name, info)
-  }
-
-  #resolved(name: string, info: TopicInfo | undefined): TopicInfo {
-    if (info === undefined) {
-      this.#topics.delete(name)
-      throw new UnknownTopicError(`there is no topic '${name}'`)
-    }
-    this.#topics.set(name, info)
-    return info
-  }
-
   /** A request about a partition. A topic that was deleted and created again is found once more. */
   async #ofPartition<T>(
     topic: string,
@@ -556,53 +438,8 @@ export class Client implements AsyncDisposable {
     { signal }: WaitOptions,
     run: (id: TopicId, context: RequestContext) => Promise<T>,
   ): Promise<T> {
-    this.#checkOpen()
+    this.#requests.checkOpen()
     checkPartition(partition)
-    const wasKnown = this.#topics.has(topic)
-    const info = await this.#resolve(topic, false, signal)
-    try {
-      return await this.#request(signal, (context) => run(info.id, context))
-    } catch (error) {
-      if (!(error instanceof UnknownTopicError && wasKnown)) throw error
-      const found = await this.#resolve(topic, true, signal)
-      if (found.id === info.id) throw error
-      return await this.#request(signal, (context) => run(found.id, context))
-    }
-  }
-
-  /** The ends of all partitions, for a subscription; a topic that is deleted meanwhile is left out. */
-  async #endsOf(
-    infos: readonly TopicInfo[],
-    signal: AbortSignal | undefined,
-  ): Promise<{ name: string; id: TopicId; positions: number[] }[]> {
-    const topics = infos.map(({ name, id, partitions }) => {
-      return { name, id, positions: Array.from({ length: partitions }, () => 0), isGone: false }
-    })
-    const all = topics.flatMap((topic) =>
-      topic.positions.map((_, partition) => ({ topic, partition })),
-    )
-    for (let start = 0; start < all.length; start += offsetsAtOnce) {
-      const some = all.slice(start, start + offsetsAtOnce)
-      await Promise.all(
-        some.map(async ({ topic, partition }) => {
-          try {
-            const bounds = await this.#request(signal, (context) =>
-              this.#engine.offsets(topic.id, partition, context),
-            )
-            topic.positions[partition] = bounds.endOffset
-          } catch (error) {
-            if (!(error instanceof UnknownTopicError)) throw error
-            topic.isGone = true
-          }
-        }),
-      )
-    }
-    return topics.filter(({ isGone }) => !isGone)
-  }
-}
-
-function checkName(name: string): void {
-  if (typeof name !== 'string' || name === '' || !name.isWellFormed()) {
-    throw new InvalidArgumentError('the name to commit under is a well-formed, non-empty string')
+    return await this.#topics.request(topic, signal, run)
   }
 }

@@ -129,6 +129,25 @@ export class OutgoingMessage implements RecordInput {
     for (const [name, bytes] of this.headers) size += name.length + (bytes?.length ?? 0) + 4
     this.size = size
   }
+
+  /** Once the signal is aborted nobody waits any more: `reject`, as it was set, is told the reason. */
+  settleOn(signal: AbortSignal): void {
+    const { resolve, reject } = this
+    const abort = () => {
+      this.isSettled = true
+      reject(signal.reason)
+    }
+    signal.addEventListener('abort', abort, { once: true })
+    const done = () => signal.removeEventListener('abort', abort)
+    this.resolve = (result) => {
+      done()
+      resolve(result)
+    }
+    this.reject = (error) => {
+      done()
+      reject(error)
+    }
+  }
 }
 
 /** Lengths, deltas and flags of a record: at most this where the fields are of a usual size. */
@@ -206,4 +225,11 @@ export function checkOffset(offset: number): number {
     throw new InvalidArgumentError(`an offset is an integer from 0, not ${String(offset)}`)
   }
   return offset
+}
+
+/** A name to commit under. Throws InvalidArgumentError. */
+export function checkName(name: string): void {
+  if (typeof name !== 'string' || name === '' || !name.isWellFormed()) {
+    throw new InvalidArgumentError('the name to commit under is a well-formed, non-empty string')
+  }
 }
