@@ -1,6 +1,7 @@
 /** The benchmarks' own parts, on loads that are too small to measure anything. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { busyShare, gauge, readGauges, requestMs, startWatched } from './lib/gauges.ts'
 import {
   consumeFromKaska,
   deleteTopic,
@@ -10,6 +11,15 @@ import {
 } from './lib/load.ts'
 import { openSocket } from './lib/raw-connection.ts'
 import { median, pairedRatio, quantile } from './lib/stats.ts'
+import {
+  mostPerSecond,
+  openEchoes,
+  openSenders,
+  Pair,
+  retentionOptions,
+  sendAtRate,
+  stretch,
+} from './lib/steady.ts'
 import { isMet } from './lib/suite.ts'
 import { startEcho, startKaska, startSink, startSource } from './lib/target.ts'
 
@@ -70,6 +80,50 @@ test('an echo answers', async () => {
   const times = await roundTripTimes(echo, true, 10, 70_000)
   assert.equal(times.length, 10)
   assert.ok(times.every((time) => time > 0))
+})
+
+test('what goes in comes out, to each reader, as long as it is not stopped', async () => {
+  await using kaska = await startKaska({ serveOptions: retentionOptions })
+  const pair = await Pair.start(kaska, 'pair', {
+    messageBytes: 1000,
+    batchMessages: 10,
+    window: 2,
+    readers: 2,
+    aheadBytesMax: 100_000,
+  })
+  const measured = await stretch(kaska, [pair], 0.1, 0.2)
+  await pair.stop()
+  assert.ok(measured.sent > 0 && measured.seconds >= 0.2)
+  assert.ok(Math.abs(2 * measured.sent - measured.received) <= 2 * 130, 'no further ahead')
+  assert.ok(measured.busy > 0 && measured.driverBusy > 0)
+  assert.ok(gauge(measured.after, 'kaska_messages_in_total') > measured.sent)
+})
+
+test('messages at a rate, and what the gauges say of them', async () => {
+  await using watched = await startWatched({})
+  const { target } = watched
+  const { sends, connections } = await openSenders(target, 'topic', 3, {
+    messageBytes: 100,
+    partitions: 2,
+  })
+  const before = await readGauges(target)
+  const { micros, rate, isWhole } = await sendAtRate(sends, 500, 0.2)
+  assert.equal(micros.length, 100)
+  assert.ok(isWhole && rate > 0 && rate <= 510)
+  assert.ok((await mostPerSecond(sends, 2, 0.1)) > 100)
+  const after = await readGauges(target)
+  const busy = busyShare(before, after)
+  assert.ok(busy > 0 && busy < 1.1, String(busy))
+  const labels = 'protocol="native",operation="send"'
+  assert.ok(requestMs(before, after, labels, 0.5) <= requestMs(before, after, labels, 0.99))
+  assert.ok(Number.isNaN(requestMs(after, after, labels, 0.5)), 'nothing was asked between')
+  const { p50Ms, p99Ms, maxMs } = await watched.loopDelay()
+  assert.ok(p50Ms <= p99Ms && p99Ms <= maxMs)
+  for (const connection of connections) await connection[Symbol.asyncDispose]()
+  await using echo = await startEcho()
+  const echoes = await openEchoes(echo, 2, 100)
+  assert.equal((await sendAtRate(echoes.sends, 500, 0.1)).micros.length, 50)
+  for (const socket of echoes.sockets) socket.destroy()
 })
 
 test('medians, ratios, aims', () => {

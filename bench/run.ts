@@ -27,6 +27,7 @@ const suites = new Map<string, () => Promise<{ suite: Suite }>>([
   ['commits', () => import('./commits.ts')],
   ['kafka', () => import('./kafka.ts')],
   ['clients', () => import('./clients.ts')],
+  ['capacity', () => import('./capacity.ts')],
 ])
 
 const { values: flags, positionals } = parseArgs({

@@ -79,8 +79,12 @@ export class RawConnection implements AsyncDisposable {
   }
 
   /** Creates a topic, and returns this connection's number for it. */
-  async createTopic(name: string, partitions = 1): Promise<number> {
-    const topic = { name: topicNameOf(name), partitions, config: new Map<string, string>() }
+  async createTopic(
+    name: string,
+    partitions = 1,
+    config: ReadonlyMap<string, string> = new Map(),
+  ): Promise<number> {
+    const topic = { name: topicNameOf(name), partitions, config }
     await this.request(native.operation.createTopic, (writer) =>
       native.writeCreateTopic(writer, topic),
     )

@@ -1,0 +1,87 @@
+/**
+ * The knee: single messages at a rising rate, until something gives way. At each step what a sender sees stands
+ * beside what the broker's gauges say, and beside an echo that is sent as much.
+ */
+import { busyShare, readGauges, requestMs, startWatched } from '../lib/gauges.ts'
+import { median, quantile } from '../lib/stats.ts'
+import { mostPerSecond, openEchoes, openSenders, sendAtRate } from '../lib/steady.ts'
+import type { SuiteOptions, Table } from '../lib/suite.ts'
+import { type SyncMode, startEcho } from '../lib/target.ts'
+import { ms, percent, thousands } from './text.ts'
+
+const connections = 16
+const messageBytes = 100
+const shares = [0.1, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1]
+
+export async function measureLoadCurves(options: SuiteOptions): Promise<Table[]> {
+  return [await measureCurve('always', options), await measureCurve('os', options)]
+}
+
+async function measureCurve(sync: SyncMode, { isQuick, say }: SuiteOptions): Promise<Table> {
+  const seconds = isQuick ? 0.3 : 2.5
+  await using watched = await startWatched({ sync })
+  await using echo = await startEcho()
+  const { target } = watched
+  const { sends } = await openSenders(target, 'curve', connections, {
+    messageBytes,
+    partitions: connections,
+  })
+  const echoes = await openEchoes(echo, connections, messageBytes)
+  say(`load curve, sync ${sync}: as much as goes`)
+  await mostPerSecond(sends, 5, isQuick ? 0.3 : 3)
+  await mostPerSecond(echoes.sends, 5, isQuick ? 0.3 : 1)
+  const most = await mostPerSecond(sends, 5, isQuick ? 0.3 : 3)
+  const rows: string[][] = []
+  for (const share of isQuick ? [0.2, 0.5, 1] : shares) {
+    const asked = most * share
+    say(`load curve, sync ${sync}: ${thousands(asked)} a second`)
+    const echoed = await sendAtRate(echoes.sends, asked, seconds / 2)
+    await sendAtRate(sends, asked, seconds / 4)
+    await watched.loopDelay()
+    const before = await readGauges(target)
+    const cpuBefore = target.cpuSeconds()
+    const started = performance.now()
+    const paced = await sendAtRate(sends, asked, seconds)
+    const elapsed = (performance.now() - started) / 1000
+    const cpuSeconds = target.cpuSeconds() - cpuBefore
+    const after = await readGauges(target)
+    const delay = await watched.loopDelay()
+    rows.push([
+      percent(share),
+      thousands(asked),
+      `${thousands(paced.rate)}${paced.isWhole ? '' : ' (given up)'}`,
+      ms(median(paced.micros)),
+      ms(quantile(paced.micros, 0.99)),
+      (median(paced.micros) / median(echoed.micros)).toFixed(1),
+      ((cpuSeconds / paced.micros.length) * 1e6).toFixed(1),
+      (cpuSeconds / elapsed).toFixed(2),
+      busyShare(before, after).toFixed(2),
+      requestMs(before, after, 'protocol="native",operation="send"', 0.99).toFixed(2),
+      delay.p99Ms.toFixed(1),
+      delay.maxMs.toFixed(1),
+    ])
+  }
+  for (const socket of echoes.sockets) socket.destroy()
+  return {
+    title: `One message of 100 B a request, ${connections} connections, sync ${sync}: the load goes up`,
+    head: [
+      'load',
+      'asked/s',
+      'reached/s',
+      'p50, ms',
+      'p99, ms',
+      'p50 : echo',
+      'CPU µs each',
+      'cores',
+      'loop busy',
+      'broker’s own p99, ms',
+      'loop delay p99, ms',
+      'longest',
+    ],
+    rows,
+    note:
+      '100 % is what 16 connections with 5 requests under way each get; then messages are sent at each rate, evenly, whether or not answers come. ' +
+      'Loop busy: rate(kaska_event_loop_busy_seconds_total). Broker’s own p99: the bucket of kaska_request_duration_seconds. Loop delay: what ' +
+      'kaska_event_loop_delay_seconds says, of this step alone.',
+  }
+}

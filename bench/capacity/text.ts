@@ -1,0 +1,14 @@
+/** Figures as they stand in tables. */
+
+export function thousands(value: number): string {
+  return Math.round(value).toLocaleString('en-US')
+}
+
+export function percent(share: number): string {
+  return `${(share * 100).toFixed(0)} %`
+}
+
+/** Milliseconds out of microseconds. */
+export function ms(micros: number): string {
+  return (micros / 1000).toFixed(micros < 10_000 ? 2 : 0)
+}
