@@ -62,6 +62,57 @@ test('a burst of 20,000 messages is followed without a gap; a pause loses nothin
   }
 })
 
+test('while messages come all the time the list is full in each frame, and says that it is live', async (t) => {
+  const { page, open, client } = await openConsole(t, { topics })
+  await open('/topics/orders/messages?from=end')
+  await hasText(page.getByRole('status', { name: 'State' }), 'Live')
+  await page.evaluate(watchFrames, table)
+  // More at a time than the rows that are drawn beyond those in sight.
+  for (let from = 0; from < 3000; from += 100) {
+    await sendMany(client, from, from + 100)
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(resolve)))
+  }
+  await hasText(page.getByRole('status', { name: 'State' }), 'Live 3,000 messages')
+  const { frames, gaps, states } = await page.evaluate(
+    () => (globalThis as unknown as { watched: Watched }).watched,
+  )
+  assert(frames >= 30, `${frames} frames were seen`)
+  assert.deepEqual(gaps, [])
+  assert.deepEqual(states, ['Live'])
+})
+
+interface Watched {
+  /** With more messages than there is room for. */
+  frames: number
+  /** Pixels of the list that were empty, at its end or its beginning, in frames that were painted. */
+  readonly gaps: number[]
+  readonly states: string[]
+}
+
+/** In the page: looks at the list behind each frame, as it was painted. */
+function watchFrames(label: string): void {
+  const watched: Watched = { frames: 0, gaps: [], states: [] }
+  Object.assign(globalThis, { watched })
+  const { port1, port2 } = new MessageChannel()
+  const list = document.querySelector(`section[aria-label="${label}"]`) as HTMLElement
+  port1.onmessage = () => {
+    const { top, bottom } = list.getBoundingClientRect()
+    const drawn = [...list.querySelectorAll('tr[data-index]')]
+    const first = drawn[0]?.getBoundingClientRect().top ?? bottom
+    const last = drawn.at(-1)?.getBoundingClientRect().bottom ?? top
+    if (list.scrollHeight > list.clientHeight) {
+      watched.frames++
+      const head = list.querySelector('thead th')?.getBoundingClientRect().bottom ?? top
+      const gap = Math.max(first - head, bottom - last)
+      if (gap > 3) watched.gaps.push(Math.round(gap))
+    }
+    const state = document.querySelector('[aria-label="State"]')?.firstChild?.textContent ?? ''
+    if (!watched.states.includes(state)) watched.states.push(state)
+    requestAnimationFrame(() => port2.postMessage(null))
+  }
+  port2.postMessage(null)
+}
+
 test('messages begin at the oldest, the newest, an offset, a time, or so many before the end', async (t) => {
   const { page, open, client } = await openConsole(t, {
     topics: [{ name: 'orders', partitions: 1 }],

@@ -101,6 +101,11 @@ export function VirtualRows(props: VirtualRowsProps) {
   useLayoutEffect(() => {
     virtualizer._willUpdate()
     setHeadHeight(head.current?.offsetHeight ?? 0)
+    // It may have scrolled just now, and the browser says so in the next frame: the rows are drawn in this one.
+    const element = scroller.current
+    if (element !== null && element.scrollTop !== virtualizer.scrollOffset) {
+      element.dispatchEvent(new Event('scroll'))
+    }
   })
   useEffect(() => virtualizer.measure(), [virtualizer, rowHeight, isMeasured])
   useImperativeHandle(

@@ -1,5 +1,5 @@
 /** All that is known of one connection: its log. */
-import { useEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 import { Scrollable } from '../components/scrollable.tsx'
 import { bytes, count, duration, time } from '../format.ts'
 import { type ConnectionRow, protocolNames } from './connection-types.ts'
@@ -13,7 +13,8 @@ interface ConnectionDetailProps {
 
 export function ConnectionDetail({ connection, id, onClose }: ConnectionDetailProps) {
   const element = useRef<HTMLElement>(null)
-  useEffect(() => {
+  // As soon as it is seen, so that no key goes elsewhere.
+  useLayoutEffect(() => {
     element.current?.focus()
   }, [id])
   return (
