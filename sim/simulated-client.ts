@@ -1,7 +1,7 @@
 /** The real client library over the simulated network. */
 import { Client } from '../packages/client/src/client.ts'
 import { type ClientOptions, settingsOf } from '../packages/client/src/client-options.ts'
-import { NativeEngine } from '../packages/client/src/native-engine.ts'
+import { NativeEngine } from '../packages/client/src/native/native-engine.ts'
 import { createCodecs } from '../packages/kaska/src/host/codecs.ts'
 import type { ManualClock } from './manual-clock.ts'
 import type { SeededRandom } from './seeded-random.ts'

@@ -54,5 +54,5 @@ export {
   type MessageInput,
   type SendResult,
 } from './message.ts'
-export { NativeEngine, type NativeEngineOptions } from './native-engine.ts'
+export { NativeEngine, type NativeEngineOptions } from './native/native-engine.ts'
 export type { ClientHost, Dialer, KeepAlive } from './seams.ts'

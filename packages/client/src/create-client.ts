@@ -3,7 +3,7 @@ import type { Engine } from '@kaska/protocol'
 import { abortable } from './abort.ts'
 import { Client } from './client.ts'
 import { type ClientOptions, settingsOf } from './client-options.ts'
-import { NativeEngine } from './native-engine.ts'
+import { NativeEngine } from './native/native-engine.ts'
 import type { ClientHost, Dialer } from './seams.ts'
 
 /** A broker in this process. */

@@ -19,7 +19,7 @@ import {
 } from '@kaska/protocol'
 import { drainMicrotasks, ManualClock } from '../../../sim/manual-clock.ts'
 import type { SendResult } from '../src/message.ts'
-import { NativeEngine } from '../src/native-engine.ts'
+import { NativeEngine } from '../src/native/native-engine.ts'
 import { createModelClient } from './model-client.ts'
 import { ScriptedBroker } from './scripted-broker.ts'
 

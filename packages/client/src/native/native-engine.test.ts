@@ -19,8 +19,8 @@ import {
   UnknownTopicError,
   UnsupportedVersionError,
 } from '@kaska/protocol'
-import { drainMicrotasks, ManualClock } from '../../../sim/manual-clock.ts'
-import { ScriptedBroker, type ScriptedRequest } from '../test/scripted-broker.ts'
+import { drainMicrotasks, ManualClock } from '../../../../sim/manual-clock.ts'
+import { ScriptedBroker, type ScriptedRequest } from '../../test/scripted-broker.ts'
 import { NativeEngine } from './native-engine.ts'
 
 const context: RequestContext = { principal: null, clientId: '', address: '' }
