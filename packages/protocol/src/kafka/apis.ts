@@ -23,6 +23,7 @@ import {
 } from './23-offset-for-leader-epoch.ts'
 import { describeConfigsRequest, describeConfigsResponse } from './32-describe-configs.ts'
 import { alterConfigsRequest, alterConfigsResponse } from './33-alter-configs.ts'
+import { describeLogDirsRequest, describeLogDirsResponse } from './35-describe-log-dirs.ts'
 import { createPartitionsRequest, createPartitionsResponse } from './37-create-partitions.ts'
 import { deleteGroupsRequest, deleteGroupsResponse } from './42-delete-groups.ts'
 import {
@@ -31,6 +32,10 @@ import {
 } from './44-incremental-alter-configs.ts'
 import { offsetDeleteRequest, offsetDeleteResponse } from './47-offset-delete.ts'
 import { describeClusterRequest, describeClusterResponse } from './60-describe-cluster.ts'
+import {
+  consumerGroupDescribeRequest,
+  consumerGroupDescribeResponse,
+} from './69-consumer-group-describe.ts'
 import {
   describeTopicPartitionsRequest,
   describeTopicPartitionsResponse,
@@ -78,11 +83,13 @@ const all: readonly Api[] = [
   api(offsetForLeaderEpochRequest, offsetForLeaderEpochResponse),
   api(describeConfigsRequest, describeConfigsResponse),
   api(alterConfigsRequest, alterConfigsResponse),
+  api(describeLogDirsRequest, describeLogDirsResponse),
   api(createPartitionsRequest, createPartitionsResponse),
   api(deleteGroupsRequest, deleteGroupsResponse),
   api(incrementalAlterConfigsRequest, incrementalAlterConfigsResponse),
   api(offsetDeleteRequest, offsetDeleteResponse),
   api(describeClusterRequest, describeClusterResponse),
+  api(consumerGroupDescribeRequest, consumerGroupDescribeResponse),
   api(describeTopicPartitionsRequest, describeTopicPartitionsResponse),
 ]
 
