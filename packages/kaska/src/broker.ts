@@ -9,8 +9,6 @@ import {
   type Engine,
   InvalidArgumentError,
   type Random,
-  TopicExistsError,
-  topicNameOf,
 } from '@kaska/protocol'
 import { type GivenConfig, readBrokerConfig } from './config/broker-config.ts'
 import { topicDefaults } from './config/topic-settings.ts'
@@ -31,6 +29,7 @@ import type { SyncMode } from './log/log-config.ts'
 import { MemoryBudget } from './log/memory-budget.ts'
 import { MemoryDisk } from './log/memory-disk.ts'
 import { Ports } from './ports.ts'
+import { checkMemory, createTopics, type TopicOption } from './start-options.ts'
 import { InProcessEngine } from './topics/in-process-engine.ts'
 import { LocalEngine } from './topics/local-engine.ts'
 import { ProducerIds } from './topics/producer-ids.ts'
@@ -38,14 +37,7 @@ import { expanderOf } from './topics/record-walk.ts'
 import { TopicStore } from './topics/topic-store.ts'
 
 export type { HttpOptions, Listening, ListenOptions } from './listen-options.ts'
-
-/** A topic that is to exist when the broker has started. */
-export interface TopicOption {
-  readonly name: string
-  /** 1 unless said. */
-  readonly partitions?: number
-  readonly config?: Readonly<Record<string, string>>
-}
+export type { TopicOption } from './start-options.ts'
 
 export interface BrokerOptions {
   /** The data directory, made where it is missing. Either this, or `memory`, or `disk`. */
@@ -101,10 +93,6 @@ export interface Broker extends AsyncDisposable {
   close(): Promise<void>
 }
 
-/** What all parts of the broker may have in memory together, unless said. */
-const memoryBytesMaxDefault = 256 * 1024 * 1024
-const memoryBytesMaxMin = 16 * 1024 * 1024
-
 /**
  * Opens the data directory, and recovers. Rejects with InvalidArgumentError,
  * DataDirectoryLockedError, DataDirectoryError.
@@ -115,7 +103,7 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
   const startedAt = clock.monotonic()
   const report = options.report ?? (() => {})
   const config = readBrokerConfig(options.config)
-  const budget = new MemoryBudget(checkMemory(options.memoryBytesMax ?? memoryBytesMaxDefault), {
+  const budget = new MemoryBudget(checkMemory(options.memoryBytesMax), {
     // Files copy what is written to them; any other disk may keep it.
     freesOwned: options.data !== undefined,
   })
@@ -164,7 +152,7 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
       expander: options.codecs === undefined ? createExpander() : expanderOf(codecs),
       report,
     })
-    await createTopics(engine, options.topics ?? [])
+    await createTopics(engine, options.topics)
     return new JoinedBroker({
       config,
       directory,
@@ -204,26 +192,6 @@ async function openDisk({ data, memory, disk }: BrokerOptions): Promise<Disk> {
 function checkSync(sync: SyncMode): SyncMode {
   if (sync === 'always' || sync === 'os') return sync
   throw new InvalidArgumentError(`sync is 'always' or 'os', not '${sync}'`)
-}
-
-function checkMemory(bytes: number): number {
-  if (Number.isSafeInteger(bytes) && bytes >= memoryBytesMaxMin) return bytes
-  throw new InvalidArgumentError(
-    `memoryBytesMax is at least ${memoryBytesMaxMin} (16 MiB), not ${bytes}`,
-  )
-}
-
-async function createTopics(engine: Engine, topics: readonly TopicOption[]): Promise<void> {
-  const context = { principal: null, clientId: '', address: 'in-process' }
-  for (const { name, partitions = 1, config = {} } of topics) {
-    const request = { name: topicNameOf(name), partitions, config: new Map(Object.entries(config)) }
-    try {
-      await engine.createTopic(request, context)
-    } catch (error) {
-      // It is there since an earlier start, with the settings that it was given then.
-      if (!(error instanceof TopicExistsError)) throw error
-    }
-  }
 }
 
 /** Loaded where it is asked for: a start is quick. */

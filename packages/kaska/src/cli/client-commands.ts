@@ -347,8 +347,15 @@ function addMirror(program: Command, terminal: Terminal): void {
     )
     .option('--once', 'end with what was at the source at the start')
     .addOption(
+      new Option(
+        '--cut-over',
+        'the same, when producers and consumers are stopped: fails if anybody still uses either side',
+      ).conflicts('once'),
+    )
+    .addOption(
       new Option('--verify', 'copy nothing: compare both sides by count and checksum').conflicts([
         'once',
+        'cutOver',
         'group',
         'setting',
       ]),
@@ -360,6 +367,7 @@ Nobody else may write to the target's topics until you have moved. docs/mirror.m
 
 Examples:
   kaska mirror --from localhost:9092 --to kafka://b1:9092,b2:9092 --group billing
+  kaska mirror --from localhost:9092 --to kafka://b1:9092,b2:9092 --group billing --cut-over
   kaska mirror --from localhost:9092 --to other:9092 --topic 'orders*' --once
   kaska mirror --from localhost:9092 --to other:9092 --verify`,
     )

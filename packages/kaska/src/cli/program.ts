@@ -137,6 +137,13 @@ function addServe(program: Command, terminal: Terminal, version: string): void {
       }),
     )
     .addOption(
+      new Setting(
+        '--engine <url>',
+        'stand in front of an Apache Kafka cluster (kafka://b1:9092,b2:9092) and keep nothing here',
+        { environment: 'KASKA_ENGINE', read: readText },
+      ),
+    )
+    .addOption(
       new Setting('--data <directory>', 'where the messages are kept', {
         environment: 'KASKA_DATA',
         read: readText,
@@ -192,6 +199,7 @@ Examples:
   kaska serve --data /var/lib/kaska --topic orders:3 --topic billing
   kaska serve --host 0.0.0.0 --http-token "$TOKEN" --sync os
   kaska serve --config num.partitions=3 --config log.retention.hours=24
+  kaska serve --engine kafka://b1:9092,b2:9092
   KASKA_PORT=9093 kaska`,
     )
     .action(

@@ -119,6 +119,12 @@ export function applySettings(
   }
 }
 
+/** How strongly an option's value was said: 0 is its default, 3 the command line. */
+export function strengthOf(command: Command, name: string): number {
+  const source = command.getOptionValueSource(name) ?? 'default'
+  return ['default', 'config', 'env', 'cli'].indexOf(source)
+}
+
 function readText(option: Setting, text: string, what: string): unknown {
   if (!option.isList) return keptOf(option, option.read(text, what))
   const parts = text.split(',').map((part) => part.trim())

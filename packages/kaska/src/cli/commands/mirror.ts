@@ -6,7 +6,7 @@ import { createCodecs } from '../../host/codecs.ts'
 import { loadCrc32c } from '../../host/crc32c.ts'
 import { nodeClock } from '../../host/node-clock.ts'
 import type { Terminal } from '../../host/terminal.ts'
-import { Mirror, type MirrorStatus } from '../../mirror/mirror.ts'
+import { Mirror, type MirrorOptions, type MirrorStatus } from '../../mirror/mirror.ts'
 import { MirrorPace } from '../../mirror/mirror-pace.ts'
 import { createTopicFilter } from '../../mirror/topic-pattern.ts'
 import { type PartitionVerdict, verifyTopics } from '../../mirror/verify.ts'
@@ -21,6 +21,7 @@ interface MirrorCommandOptions {
   readonly group?: readonly string[]
   readonly setting?: readonly (readonly [string, string])[]
   readonly once?: true
+  readonly cutOver?: true
   readonly verify?: true
 }
 
@@ -61,7 +62,7 @@ export async function mirror(command: Command, terminal: Terminal): Promise<void
   }
 }
 
-type Sides = Omit<ConstructorParameters<typeof Mirror>[0], 'settings' | 'groups' | 'once'>
+type Sides = Omit<ConstructorParameters<typeof Mirror>[0], 'settings' | 'groups' | 'mode'>
 
 async function copy(
   sides: Sides,
@@ -70,15 +71,21 @@ async function copy(
 ): Promise<void> {
   const pace = new MirrorPace(nodeClock.monotonic())
   let shownMs = nodeClock.monotonic()
-  const once = options.once === true
+  const mode = modeOf(options)
+  const isFollowing = mode === 'follow'
+  let wasLevel = false
   const run = new Mirror({
     ...sides,
     settings: new Map(options.setting ?? []),
     groups: options.group ?? [],
-    once,
+    mode,
     progress: (status) => {
       const now = nodeClock.monotonic()
       pace.add(now, status)
+      if (isFollowing && !wasLevel && status.behind === 0) {
+        wasLevel = true
+        terminal.say(`${pace.line(status)}; following until Ctrl-C`)
+      }
       if (now - shownMs < (terminal.isWatched ? showIntervalMs : sayIntervalMs)) return
       shownMs = now
       const line = pace.line(status)
@@ -93,10 +100,21 @@ async function copy(
   if (status.missed > 0) {
     throw new CommandError(`${status.missed} offsets were deleted at the source before their turn`)
   }
-  if (status.failures > 0) throw new CommandError('not everything is mirrored: see above')
-  if (once && status.behind > 0) {
+  if (status.failures > 0) {
+    throw mode === 'cut-over'
+      ? new CommandError('not cut over: see above', 'the programs are to stay where they are')
+      : new CommandError('not everything is mirrored: see above')
+  }
+  if (isFollowing) return
+  if (status.behind > 0 || (mode === 'cut-over' && sides.signal.aborted)) {
     throw new CommandError('it was stopped before its end', 'start it again, and it goes on')
   }
+  if (mode === 'cut-over') terminal.say('Cut over: start the programs with the new address.')
+}
+
+function modeOf({ once, cutOver }: MirrorCommandOptions): MirrorOptions['mode'] {
+  if (cutOver === true) return 'cut-over'
+  return once === true ? 'once' : 'follow'
 }
 
 function summaryOf({ topics, partitions, messages, bytes, behind }: MirrorStatus): string {

@@ -1,4 +1,5 @@
-/** `kaska serve`: starts the broker, says when it is ready, and stops it when it is told to. */
+/** `kaska serve`: starts the broker, or the gateway to a cluster, says when it is ready, and stops it when it is
+ * told to. */
 import { InvalidArgumentError } from '@kaska/protocol'
 import type { Command } from 'commander'
 import { createBroker } from '../../broker.ts'
@@ -8,7 +9,9 @@ import { isLoopback } from '../../host/socket-transport.ts'
 import type { Terminal } from '../../host/terminal.ts'
 import type { HttpOptions } from '../../listen-options.ts'
 import { CommandError, oneLine, UsageError } from '../failure.ts'
+import { strengthOf } from '../settings.ts'
 import type { TopicSpec } from '../values.ts'
+import type { Start } from './start.ts'
 
 interface ServeOptions {
   readonly port: number
@@ -21,6 +24,7 @@ interface ServeOptions {
   readonly httpToken?: string
   readonly httpHost?: readonly string[]
   readonly httpOrigin?: readonly string[]
+  readonly engine?: string
   readonly data: string
   readonly memory?: boolean
   readonly sync: 'always' | 'os'
@@ -38,23 +42,16 @@ export async function serve(command: Command, terminal: Terminal, version: strin
     throw new UsageError('serve starts a broker: it takes no -b', 'see `kaska serve --help`')
   }
   const options = command.opts<ServeOptions>()
-  const isInMemory = keepsInMemory(command, options)
-  const config = readConfig(options.config ?? [])
+  const start =
+    options.engine === undefined ? brokerOf(command, options) : await gatewayOf(command, options)
   const tls = await readTls(options, terminal)
   const http = httpOptions(options)
   // Asked for before the start: a signal that comes meanwhile waits for it, and then stops it cleanly.
   const stop = terminal.stopSignal()
-  const broker = await createBroker({
-    ...(isInMemory ? { memory: true } : { data: options.data }),
-    sync: options.sync,
-    ...(options.memoryBytes === undefined ? {} : { memoryBytesMax: options.memoryBytes }),
-    config,
-    topics: options.topic ?? [],
-    report: (line) => terminal.say(oneLine(line)),
-  })
+  const { started, place } = await start((line) => terminal.say(oneLine(line)))
   try {
     const { host, port, advertise, plaintext } = options
-    const { url } = await broker.listen({
+    const { url } = await started.listen({
       host,
       port,
       ...(advertise === undefined ? {} : { advertise }),
@@ -62,16 +59,38 @@ export async function serve(command: Command, terminal: Terminal, version: strin
       ...(plaintext === undefined ? {} : { plaintext }),
       http,
     })
-    const place = isInMemory ? 'data in memory' : `data ${options.data}, sync ${options.sync}`
     const ms = Math.round(terminal.uptimeMs)
-    const advice = adviceFor(options)
+    const advice = options.engine === undefined ? adviceFor(options) : ''
     terminal.output.text(`kaska ${version} ready on ${url}, ${place} (${ms} ms)${advice}\n`)
     // A broker does not stop because nobody listens to what it prints.
     await terminal.output.send().catch(() => {})
     await aborted(stop)
     if (terminal.isWatched) terminal.say('Stopping; once more ends it at once.')
   } finally {
-    await broker.close()
+    await started.close()
+  }
+}
+
+/** Loaded when it is needed: a start is quick. */
+async function gatewayOf(command: Command, options: ServeOptions): Promise<Start> {
+  const { startGateway } = await import('./start-gateway.ts')
+  return startGateway(command, options)
+}
+
+function brokerOf(command: Command, options: ServeOptions): Start {
+  const isInMemory = keepsInMemory(command, options)
+  const config = readConfig(options.config ?? [])
+  return async (report) => {
+    const started = await createBroker({
+      ...(isInMemory ? { memory: true } : { data: options.data }),
+      sync: options.sync,
+      ...(options.memoryBytes === undefined ? {} : { memoryBytesMax: options.memoryBytes }),
+      config,
+      topics: options.topic ?? [],
+      report,
+    })
+    const place = isInMemory ? 'data in memory' : `data ${options.data}, sync ${options.sync}`
+    return { started, place }
   }
 }
 
@@ -133,10 +152,8 @@ function readConfig(pairs: readonly (readonly [string, string])[]): Record<strin
 /** `--memory` and `--data` exclude each other; where both are given, the stronger source counts. */
 function keepsInMemory(command: Command, options: ServeOptions): boolean {
   if (options.memory !== true) return false
-  const strengthOf = (name: string): number =>
-    ['default', 'config', 'env', 'cli'].indexOf(command.getOptionValueSource(name) ?? 'default')
-  const memory = strengthOf('memory')
-  const data = strengthOf('data')
+  const memory = strengthOf(command, 'memory')
+  const data = strengthOf(command, 'data')
   if (memory === data) {
     throw new UsageError('--memory and --data exclude each other', 'give one of them')
   }
