@@ -16,7 +16,7 @@ import {
 import { abortable, sleep } from '../abort.ts'
 import { BrokerConnection } from './broker-connection.ts'
 import { Gatherer } from './gatherer.ts'
-import { errorOfCode } from './kafka-errors.ts'
+import { errorOfCode, isMoved } from './kafka-errors.ts'
 import type { BrokerAddress, KafkaDialer } from './kafka-link.ts'
 
 export interface ClusterOptions {
@@ -123,21 +123,19 @@ export class Cluster {
     return names === null ? found : names.map((name) => byName.get(name))
   }
 
-  /** Resolves when every broker knows that the topic is there, and who leads its partitions. */
-  async awaitCreation(id: TopicId): Promise<void> {
+  /** Resolves when every broker knows that the topic is there, with so many partitions, and who leads them. */
+  async awaitCreation(id: TopicId, partitions = 1): Promise<void> {
+    const isThere = (topic: KnownTopic | undefined): boolean =>
+      topic !== undefined &&
+      topic.partitions >= partitions &&
+      topic.leaders.every(({ leader }) => leader >= 0)
     await this.refresh(id)
     const brokers = [...this.brokers.keys()]
-    await this.#settled(async () => {
-      const topic = await this.refresh(id)
-      return topic?.leaders.every(({ leader }) => leader >= 0) ?? false
-    })
+    await this.#settled(async () => isThere(await this.refresh(id)))
     await Promise.all(
       brokers.map(async (node) => {
         try {
-          await this.#settled(async () => {
-            const topic = await this.#lookUp(node).call(id)
-            return topic?.leaders.every(({ leader }) => leader >= 0) ?? false
-          })
+          await this.#settled(async () => isThere(await this.#lookUp(node).call(id)))
         } catch (error) {
           // A broker that is not there need not know.
           if (!(error instanceof ConnectionError)) throw error
@@ -340,15 +338,53 @@ export class Cluster {
     if (found.errorCode !== 0) {
       throw errorOfCode(found.errorCode, `nobody keeps the offsets of '${group}' now`)
     }
-    this.brokers.set(found.nodeId, { host: found.host, port: found.port })
-    this.#coordinators.set(group, found.nodeId)
-    if (this.#coordinators.size > coordinatorsMax) {
-      for (const [oldest] of this.#coordinators) {
-        this.#coordinators.delete(oldest)
-        break
+    this.#setCoordinator(group, found)
+    return await this.connection(found.nodeId, 'work')
+  }
+
+  /** The brokers that keep the offsets of groups, and the groups that nobody keeps them of now. */
+  async coordinators(groups: readonly string[]): Promise<{
+    readonly byNode: ReadonlyMap<number, readonly string[]>
+    readonly unknown: readonly string[]
+  }> {
+    const nodes = new Map(groups.map((group) => [group, this.#coordinators.get(group)]))
+    const asked = groups.filter((group) => nodes.get(group) === undefined)
+    if (asked.length > 0) {
+      const control = await this.control()
+      const answer = await control.request(
+        kafka.findCoordinatorRequest,
+        kafka.findCoordinatorResponse,
+        { key: '', keyType: 0, coordinatorKeys: asked },
+      )
+      for (const found of answer.coordinators) {
+        const { key, errorCode: code, nodeId } = found
+        if (code === 0) {
+          this.#setCoordinator(key, found)
+          nodes.set(key, nodeId)
+        } else if (!isMoved(code)) {
+          throw errorOfCode(code, `the group '${key}' cannot be found`, found.errorMessage)
+        }
       }
     }
-    return await this.connection(found.nodeId, 'work')
+    const byNode = new Map<number, string[]>()
+    const unknown: string[] = []
+    for (const [group, node] of nodes) {
+      const some = node === undefined ? unknown : byNode.get(node)
+      if (some !== undefined) some.push(group)
+      else if (node !== undefined) byNode.set(node, [group])
+    }
+    return { byNode, unknown }
+  }
+
+  #setCoordinator(group: string, found: BrokerAddress & { readonly nodeId: number }): void {
+    const { nodeId, host, port } = found
+    this.brokers.set(nodeId, { host, port })
+    this.#coordinators.set(group, nodeId)
+    if (this.#coordinators.size <= coordinatorsMax) return
+    for (const [oldest] of this.#coordinators) {
+      this.#coordinators.delete(oldest)
+      break
+    }
   }
 
   forgetCoordinator(group: string): void {

@@ -22,9 +22,9 @@ export interface KnownEntry {
 
 /** The newest versions with topics by name: what is known of ids is checked here. */
 const commitVersionMax = 9
-const fetchVersionMax = 9
+export const fetchVersionMax = 9
 /** The first with `groups`, and the first of the group's errors. */
-const fetchVersionMin = 8
+export const fetchVersionMin = 8
 
 export class GroupOffsets {
   readonly #cluster: Cluster
@@ -112,7 +112,7 @@ export class GroupOffsets {
 }
 
 /** Does the commit's metadata name another topic? */
-function isOther(metadata: string | null, topic: KnownTopic): boolean {
+export function isOther(metadata: string | null, topic: Pick<KnownTopic, 'id'>): boolean {
   if (metadata === null || metadata === topic.id || metadata === noTopicId) return false
   return topicIdToBytes(metadata) !== undefined
 }

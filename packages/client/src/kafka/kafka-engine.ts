@@ -39,15 +39,17 @@ import {
   UnknownPartitionError,
   UnknownTopicError,
 } from '@kaska/protocol'
-import { abortable, sleep } from '../abort.ts'
+import { abortable } from '../abort.ts'
 import { Cluster, type KnownTopic } from './cluster.ts'
 import { FetchLanes } from './fetch-lanes.ts'
 import { GroupOffsets } from './group-offsets.ts'
+import { KafkaAdmin } from './kafka-admin.ts'
 import { errorOfCode, isMoved, Moved } from './kafka-errors.ts'
 import type { BrokerAddress, KafkaDialer } from './kafka-link.ts'
 import { KafkaPoller } from './kafka-poller.ts'
 import { KafkaSender } from './kafka-sender.ts'
 import { KafkaTopics } from './kafka-topics.ts'
+import { settled } from './settled.ts'
 
 export interface KafkaEngineOptions {
   readonly dialer: KafkaDialer
@@ -68,12 +70,14 @@ const latest = -1
 const readCommitted = 1
 /** How old what is known of topics may be where nobody else would notice. */
 const topicAgeMsMax = 1_000
-const settleMsMax = 10_000
-const pauseMsMin = 10
-const pauseMsMax = 200
+/** How long a broker may take to look an offset up. */
+const lookUpMsMax = 10_000
 
 export class KafkaEngine implements Engine {
   readonly capabilities: Capabilities = { kind: 'kafka', retriesSurviveCrash: true }
+
+  /** What people who look after the cluster ask of it. */
+  readonly admin: KafkaAdmin
 
   readonly #options: KafkaEngineOptions
   readonly #cluster: Cluster
@@ -96,6 +100,11 @@ export class KafkaEngine implements Engine {
       isDamaged: (batch) => this.#isDamaged(batch),
     })
     this.#groups = new GroupOffsets(this.#cluster)
+    this.admin = new KafkaAdmin({
+      cluster: this.#cluster,
+      clock,
+      run: (context, work) => this.#do(context, work),
+    })
     this.#poller = new KafkaPoller({
       cluster: this.#cluster,
       lanes: this.#lanes,
@@ -275,20 +284,8 @@ export class KafkaEngine implements Engine {
     return known
   }
 
-  /** Tries again while the cluster is settling: `Moved` says that it may help. */
-  async #settled<T>(attempt: () => Promise<T>): Promise<T> {
-    const { clock } = this.#options
-    const deadline = clock.monotonic() + settleMsMax
-    for (let failures = 0; ; failures++) {
-      try {
-        return await attempt()
-      } catch (error) {
-        if (!(error instanceof Moved)) throw error
-        if (clock.monotonic() > deadline) throw error.error
-      }
-      const pauseMs = Math.min(pauseMsMin * 2 ** failures, pauseMsMax)
-      await sleep(clock, pauseMs, this.#cluster.closing.signal)
-    }
+  #settled<T>(attempt: () => Promise<T>): Promise<T> {
+    return settled(attempt, this.#options.clock, this.#cluster.closing.signal)
   }
 
   #listOffset(topic: TopicId, partition: number, timestamp: number): Promise<number> {
@@ -306,7 +303,7 @@ export class KafkaEngine implements Engine {
             replicaId: -1,
             isolationLevel: readCommitted,
             topics: [{ name: known.name, partitions: [{ partitionIndex: partition, timestamp }] }],
-            timeoutMs: settleMsMax,
+            timeoutMs: lookUpMsMax,
           },
         )
         const found = answer.topics[0]?.partitions[0]
