@@ -52,7 +52,7 @@ export async function mirrorOnce(
     isWanted: createTopicFilter([]),
     settings: new Map(),
     groups: [],
-    once: true,
+    mode: 'once',
     lookAroundMs: 50,
     signal: new AbortController().signal,
     report: (line) => lines.push(line),
@@ -66,7 +66,7 @@ export function follow(source: Engine, target: Engine, more: Partial<MirrorOptio
   const stopping = new AbortController()
   const waiting: { is: (status: MirrorStatus) => boolean; resolve: () => void }[] = []
   const ended = mirrorOnce(source, target, {
-    once: false,
+    mode: 'follow',
     signal: stopping.signal,
     progress: (status) => {
       for (const { is, resolve } of waiting) if (is(status)) resolve()

@@ -43,7 +43,7 @@ type Write = (line: RecordLine) => void
 
 /** How many messages a consumer commits at once, and how often a producer sends. */
 const commitEvery = 50
-const roundMs = 4
+const roundMs = 20
 
 async function produce(client: Client, name: string, seen: RecordLine[], write: Write) {
   const next = new Map<string, number>()
@@ -89,12 +89,16 @@ async function consume(client: Client, group: string, write: Write) {
   const positions = new Map(committed)
   const decoder = new TextDecoder()
   const commit = async (): Promise<void> => {
-    for (const [partition, offset] of positions) {
-      if (offset === committed.get(partition)) continue
-      await client.commit(group, topic, offset, partition)
-      committed.set(partition, offset)
-      write({ is: 'committed', partition, offset })
-    }
+    const moved = [...positions].filter(
+      ([partition, offset]) => offset !== committed.get(partition),
+    )
+    await Promise.all(
+      moved.map(async ([partition, offset]) => {
+        await client.commit(group, topic, offset, partition)
+        committed.set(partition, offset)
+        write({ is: 'committed', partition, offset })
+      }),
+    )
   }
   // One of this name is always behind: it has messages to come when it is stopped.
   const isSlow = group.startsWith('slow')
@@ -108,7 +112,7 @@ async function consume(client: Client, group: string, write: Write) {
     write({ is: 'received', value, partition, offset, at: Date.now() })
     positions.set(partition, offset + 1)
     if (count % commitEvery === 0) await commit()
-    if (isSlow && count % 4 === 0) await delay(roundMs)
+    if (isSlow && count % 10 === 0) await delay(roundMs)
   }
   await commit()
 }

@@ -85,3 +85,7 @@ export async function forEachAtOnce<T>(
   await Promise.all(Array.from({ length: askedAtOnce }, work))
   if (failure !== undefined) throw failure.error
 }
+
+export function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -20,6 +20,15 @@ export interface MirrorTopic {
   readonly batchBytesMax: number
 }
 
+/** A committed offset of the source that was carried over. */
+export interface Carried {
+  readonly offset: number
+  /** What the mirror has committed for it; undefined where the target's own stayed. */
+  readonly there: number | undefined
+  /** Was all mirrored that lies before it? */
+  readonly isWhole: boolean
+}
+
 export class MirrorPartition {
   readonly topic: MirrorTopic
   readonly partition: number
@@ -51,8 +60,8 @@ export class MirrorPartition {
   missed = 0
   /** The target's end when the place was written down. */
   notedEnd = -1
-  /** What was translated last, by the group's name. */
-  readonly translated = new Map<string, number>()
+  /** What was carried over last, by the group's name. */
+  readonly carried = new Map<string, Carried>()
 
   constructor(topic: MirrorTopic, partition: number) {
     this.topic = topic
@@ -61,6 +70,12 @@ export class MirrorPartition {
 
   get label(): string {
     return `${this.topic.name}/${this.partition}`
+  }
+
+  /** The target has acknowledged all before this offset of the source. */
+  acknowledge(position: number): void {
+    this.position = Math.max(this.position, position)
+    if (this.position >= this.goal) this.state = 'done'
   }
 
   /** Are there messages to come, as far as is known? */

@@ -10,38 +10,38 @@
  *
  * So what is in memory is two answers to polls and what is made of one, however many topics there are.
  * Whatever goes wrong with a partition has one answer, that of a start: its place is read back from the
- * target (target-place.ts), and the mirror goes on from there. An offset that the target gives is
- * compared with the one expected: a message of somebody else ends the partition's mirror.
+ * target (target-place.ts), and the mirror goes on from there.
  */
 import {
   type Clock,
   type Codecs,
   type Engine,
   OffsetOutOfRangeError,
-  OutOfOrderSequenceError,
   type PolledBatch,
   type PollFailure,
   type PollResult,
   type TopicInfo,
   topicNameOf,
-  UnknownProducerError,
   UnknownTopicError,
 } from '@kaska/protocol'
 import {
   forEachAtOnce,
   isRetriable,
-  MirrorError,
   mirrorContext,
   type Patience,
   patiently,
   pause,
+  textOf,
 } from './asking.ts'
+import { GroupCarrier } from './group-carrier.ts'
+import { lookLast } from './last-look.ts'
 import { MirrorPartition, type MirrorTopic } from './mirror-partition.ts'
 import { listTopics, prepareTopic } from './mirror-topics.ts'
+import { attemptPauseMs, attemptsMax, Outbox } from './outbox.ts'
+import { PartitionTable } from './partition-table.ts'
 import { Placement } from './placement.ts'
 import { type BuiltBatch, Rebuilder } from './rebuild.ts'
 import { pollWaitMs, Round } from './round.ts'
-import { translateOffset } from './translate.ts'
 
 export interface MirrorOptions {
   readonly source: Engine
@@ -53,8 +53,11 @@ export interface MirrorOptions {
   readonly settings: ReadonlyMap<string, string>
   /** The names whose committed offsets are translated. */
   readonly groups: readonly string[]
-  /** Ends with what was at the source at the start; else it follows until the signal is aborted. */
-  readonly once: boolean
+  /**
+   * `follow`: until the signal is aborted. `once`: ends with what was at the source at the start. `cut-over`:
+   * the same, for when nobody is to use either side any more: whatever shows that somebody does is a failure.
+   */
+  readonly mode: 'follow' | 'once' | 'cut-over'
   readonly signal: AbortSignal
   /** A line for people. */
   readonly report: (line: string) => void
@@ -79,16 +82,8 @@ export interface MirrorStatus {
 }
 
 const lookAroundMsUsual = 5000
-/** How many requests are under way before their acknowledgements are waited for. */
-const sendsAtOnce = 4
-/** A batch of a mirror that was killed may arrive late: that is waited out. */
-const disordersMax = 10
-const attemptPauseMs = 100
-const attemptsMax = 20
 /** The records made in one round; a source's compressed batches may expand to more. */
 const roundBytesMax = 64 << 20
-/** How long the last look at the target may take. */
-const finishMsMax = 15_000
 
 export class Mirror {
   readonly #options: MirrorOptions
@@ -96,38 +91,38 @@ export class Mirror {
   readonly #placement: Placement
   /** The source's topics by name, as they were met: those that cannot be mirrored too. */
   readonly #topics = new Map<string, { id: string; partitions: number }>()
-  readonly #partitions: MirrorPartition[] = []
-  readonly #failedTopics = new Set<MirrorTopic>()
-  /** What was said of offsets already. */
-  readonly #untranslated = new Set<string>()
-  #messages = 0
-  #bytes = 0
-  #failures = 0
+  readonly #table: PartitionTable
+  readonly #outbox: Outbox
+  readonly #carrier: GroupCarrier
   #lookAroundAt = 0
+  /** When the ends of the source were read that are to be reached. */
+  #goalAt = 0
 
   constructor(options: MirrorOptions) {
     this.#options = options
     const { clock, signal, report } = options
     this.#patience = { clock, signal, report }
-    const refused = (each: MirrorPartition, error: unknown) => this.#fail(each, textOf(error))
-    this.#placement = new Placement({ ...options, refused })
+    const table = new PartitionTable(report)
+    this.#table = table
+    this.#placement = new Placement({
+      ...options,
+      refused: (each, error) => table.fail(each, textOf(error)),
+    })
+    this.#outbox = new Outbox({ ...options, table, placement: this.#placement })
+    this.#carrier = new GroupCarrier({ ...options, table })
   }
 
   get status(): MirrorStatus {
-    let behind = 0
-    let missed = 0
-    for (const partition of this.#partitions) {
-      behind += partition.behind
-      missed += partition.missed
-    }
+    const { size, behind, missed, failures } = this.#table
+    const { messages, bytes } = this.#outbox
     return {
       topics: this.#topics.size,
-      partitions: this.#partitions.length,
-      messages: this.#messages,
-      bytes: this.#bytes,
+      partitions: size,
+      messages,
+      bytes,
       behind,
       missed,
-      failures: this.#failures,
+      failures,
     }
   }
 
@@ -140,7 +135,7 @@ export class Mirror {
       while (!signal.aborted) {
         await this.#placeAll()
         if (this.#isDone) break
-        round ??= Round.start(source, this.#partitions, signal)
+        round ??= Round.start(source, this.#table, signal)
         if (round === undefined) {
           await this.#rest()
         } else {
@@ -150,8 +145,8 @@ export class Mirror {
           if (result !== undefined) {
             try {
               const built = this.#build(result, answered)
-              round = Round.start(source, this.#partitions, signal)
-              await this.#send(built)
+              round = Round.start(source, this.#table, signal)
+              await this.#outbox.send(built)
             } finally {
               result.release()
             }
@@ -168,28 +163,31 @@ export class Mirror {
         () => {},
       )
     }
-    await this.#finish()
+    const table = this.#table
+    const parts = { ...this.#options, table, placement: this.#placement, carrier: this.#carrier }
+    await lookLast(parts, { goalAt: this.#goalAt, topics: this.#topics })
     return this.status
   }
 
   get #isDone(): boolean {
-    if (!this.#options.once) return false
-    return this.#partitions.every(({ state }) => state === 'done' || state === 'failed')
+    if (this.#options.mode === 'follow') return false
+    return [...this.#table].every(({ state }) => state === 'done' || state === 'failed')
   }
 
   // Topics and places -------------------------------------------------------------------------------
 
   /** New topics, ends of the source, groups. Now and then, between two rounds. */
   async #lookAround(): Promise<void> {
-    const { source, isWanted, once, clock, lookAroundMs = lookAroundMsUsual } = this.#options
+    const { source, isWanted, mode, clock, lookAroundMs = lookAroundMsUsual } = this.#options
     const isFirst = this.#lookAroundAt === 0
-    if (isFirst || !once) {
+    if (isFirst || mode === 'follow') {
       const found = await listTopics(source, isWanted, this.#patience)
       await forEachAtOnce(found, (info) => this.#meet(info))
-      await this.#refreshEnds(isFirst && once)
+      await this.#refreshEnds(isFirst && mode !== 'follow')
+      if (isFirst) this.#goalAt = clock.monotonic()
     }
-    await this.#placement.note(this.#live(), this.#patience)
-    await this.#translate(this.#patience)
+    await this.#placement.note(this.#table.live, this.#patience)
+    await this.#carrier.carry(this.#patience)
     this.#lookAroundAt = clock.monotonic() + lookAroundMs
   }
 
@@ -202,7 +200,7 @@ export class Mirror {
         known.id === info.id
           ? `it has ${info.partitions} partitions at the source now, and had ${known.partitions}`
           : 'it was deleted at the source and made again'
-      this.#failTopic(info.name, `${reason}; delete the target topic to copy it anew`)
+      this.#table.failTopic(info.name, `${reason}; delete the target topic to copy it anew`)
       return
     }
     let topic: MirrorTopic
@@ -210,18 +208,17 @@ export class Mirror {
       topic = await prepareTopic(info, this.#options, this.#patience)
     } catch (error) {
       if (this.#options.signal.aborted) throw error
-      this.#failures++
-      this.#options.report(`${info.name} is not mirrored: ${textOf(error)}`)
+      this.#table.warn(`${info.name} is not mirrored: ${textOf(error)}`)
       return
     }
     for (let partition = 0; partition < info.partitions; partition++) {
-      this.#partitions.push(new MirrorPartition(topic, partition))
+      this.#table.add(new MirrorPartition(topic, partition))
     }
   }
 
   async #refreshEnds(isGoal: boolean): Promise<void> {
     const { source } = this.#options
-    await forEachAtOnce(this.#live(), async (each) => {
+    await forEachAtOnce(this.#table.live, async (each) => {
       try {
         const { endOffset } = await patiently(this.#patience, (context) =>
           source.offsets(each.topic.source, each.partition, context),
@@ -235,15 +232,11 @@ export class Mirror {
     })
   }
 
-  *#live(): Iterable<MirrorPartition> {
-    for (const each of this.#partitions) if (each.state !== 'failed') yield each
-  }
-
   /** Reads back where the partitions that are not placed go on, and claims them. */
   async #placeAll(): Promise<void> {
     const { clock } = this.#options
     const now = clock.monotonic()
-    const due = this.#partitions.filter(
+    const due = [...this.#table].filter(
       ({ state, notBefore }) => state === 'unplaced' && notBefore <= now,
     )
     if (due.length === 0) return
@@ -253,7 +246,7 @@ export class Mirror {
         if (!(await this.#placement.place(each, this.#patience))) unclaimed.push(each)
       } catch (error) {
         if (this.#options.signal.aborted) throw error
-        this.#fail(each, textOf(error))
+        this.#table.fail(each, textOf(error))
       }
     })
     await this.#placement.claim(unclaimed, this.#patience)
@@ -291,7 +284,7 @@ export class Mirror {
       try {
         bytes += this.#rebuild(each, list, built)
       } catch (error) {
-        this.#fail(each, `the source's messages from offset ${each.asked}: ${textOf(error)}`)
+        this.#table.fail(each, `the source's messages from offset ${each.asked}: ${textOf(error)}`)
       }
     }
     for (const failure of result.failures) {
@@ -326,109 +319,16 @@ export class Mirror {
     each.sequence = rebuilder.sequence
     each.sourceEnd = Math.max(each.sourceEnd, each.asked)
     if (list.length > 0) built.set(each, list)
-    else this.#acknowledged(each, each.asked)
+    else each.acknowledge(each.asked)
     return rebuilder.bytes
-  }
-
-  /** Sends what was built, each partition's batches in their order; resolves when all is answered. */
-  async #send(built: ReadonlyMap<MirrorPartition, readonly BuiltBatch[]>): Promise<void> {
-    const underWay: Promise<void>[] = []
-    for (let wave = 0; ; wave++) {
-      const byProducer = new Map<number, { each: MirrorPartition; next: BuiltBatch }[]>()
-      for (const [each, batches] of built) {
-        const next = batches[wave]
-        if (next === undefined || each.state !== 'active') continue
-        const list = byProducer.get(each.producerId) ?? []
-        list.push({ each, next })
-        byProducer.set(each.producerId, list)
-      }
-      if (byProducer.size === 0) break
-      for (const [producerId, list] of byProducer) underWay.push(this.#sendWave(producerId, list))
-      if (underWay.length >= sendsAtOnce) await underWay[underWay.length - sendsAtOnce]
-    }
-    await Promise.all(underWay)
-    for (const [each] of built) if (each.state === 'active') this.#acknowledged(each, each.asked)
-  }
-
-  async #sendWave(
-    producerId: number,
-    list: readonly { each: MirrorPartition; next: BuiltBatch }[],
-  ): Promise<void> {
-    const { target } = this.#options
-    const expected: number[] = []
-    const parts = list.map(({ each, next: { baseSequence, batch } }) => {
-      expected.push(each.sentEnd)
-      each.sentEnd += batch.recordCount
-      return { topic: each.topic.target, partition: each.partition, baseSequence, batch }
-    })
-    // What was begun is ended: the signal is for the next round.
-    let results: Awaited<ReturnType<Engine['send']>>
-    try {
-      const producer = { producerId, producerEpoch: 0 }
-      results = await target.send({ producer, parts }, mirrorContext)
-    } catch (error) {
-      for (const { each } of list) this.#sendFailed(each, error)
-      return
-    }
-    for (const [index, { each, next }] of list.entries()) {
-      const result = results[index]
-      const offset = expected[index] as number
-      if (each.state !== 'active' || result === undefined) continue
-      if (result.error !== undefined) this.#sendFailed(each, result.error)
-      else if (result.baseOffset !== offset) {
-        this.#fail(
-          each,
-          `somebody else writes to the target: a message got offset ${result.baseOffset} there instead of ${offset}`,
-        )
-      } else {
-        // Answers to sends may overtake each other; a later one says that the earlier arrived.
-        each.targetEnd = Math.max(each.targetEnd, offset + next.batch.recordCount)
-        each.attempts = 0
-        each.disorders = 0
-        this.#messages += next.batch.recordCount
-        this.#bytes += next.batch.recordsLength
-        this.#acknowledged(each, next.sourceEnd)
-      }
-    }
-  }
-
-  #acknowledged(each: MirrorPartition, position: number): void {
-    each.position = Math.max(each.position, position)
-    if (each.position >= each.goal) each.state = 'done'
   }
 
   async #rest(): Promise<void> {
     const { clock, signal } = this.#options
-    await pause(clock, this.#partitions.some(isWaiting) ? attemptPauseMs : pollWaitMs, signal)
+    await pause(clock, [...this.#table].some(isWaiting) ? attemptPauseMs : pollWaitMs, signal)
   }
 
   // What goes wrong ---------------------------------------------------------------------------------
-
-  #sendFailed(each: MirrorPartition, error: unknown): void {
-    if (each.state !== 'active') return
-    const { clock, report } = this.#options
-    const isUnknown = error instanceof UnknownProducerError
-    const isOutOfOrder = error instanceof OutOfOrderSequenceError
-    if (!isRetriable(error) && !isUnknown && !isOutOfOrder) {
-      this.#fail(each, `the target refuses a message: ${textOf(error)}`)
-      return
-    }
-    if (isOutOfOrder && ++each.disorders > disordersMax) {
-      this.#fail(
-        each,
-        `somebody else writes to the target, or it has lost messages: ${textOf(error)}`,
-      )
-      return
-    }
-    // The target has forgotten who sent there: a new producer begins, and is claimed.
-    if (isUnknown) this.#placement.forget(each)
-    if (isRetriable(error) && each.attempts === 0) {
-      report(`${each.label}: trying again: ${textOf(error)}`)
-    }
-    each.state = 'unplaced'
-    each.attempts = Math.min(each.attempts + 1, attemptsMax)
-    each.notBefore = clock.monotonic() + attemptPauseMs * each.attempts
-  }
 
   #pollFailed(each: MirrorPartition, { error }: PollFailure): void {
     const { clock, report } = this.#options
@@ -440,7 +340,7 @@ export class Mirror {
       )
       each.asked = error.startOffset
       each.askedEpoch = undefined
-      this.#acknowledged(each, error.startOffset)
+      each.acknowledge(error.startOffset)
       return
     }
     if (isRetriable(error)) {
@@ -455,7 +355,7 @@ export class Mirror {
   async #sourceFailed(each: MirrorPartition, error: unknown): Promise<void> {
     const { name, source: id } = each.topic
     if (!(error instanceof UnknownTopicError)) {
-      this.#fail(each, `the source: ${textOf(error)}`)
+      this.#table.fail(each, `the source: ${textOf(error)}`)
       return
     }
     each.state = 'failed'
@@ -463,7 +363,7 @@ export class Mirror {
       .resolve([topicNameOf(name)], mirrorContext)
       .catch(() => [])
     const isAgain = info !== undefined && info.id !== id
-    this.#failTopic(
+    this.#table.failTopic(
       name,
       isAgain
         ? 'it was deleted at the source and made again; delete the target topic to copy it anew'
@@ -471,84 +371,8 @@ export class Mirror {
       each,
     )
   }
-
-  #failTopic(name: string, reason: string, first?: MirrorPartition): void {
-    const own = this.#partitions.filter(
-      (each) => each.topic.name === name && (each === first || each.state !== 'failed'),
-    )
-    for (const each of own) each.state = 'failed'
-    // One line for all of its partitions, whichever of them meets it first.
-    if (own.length === 0 || (first !== undefined && this.#failedTopics.has(first.topic))) return
-    for (const each of own) this.#failedTopics.add(each.topic)
-    this.#failures++
-    this.#options.report(`${name} is not mirrored any more: ${reason}`)
-  }
-
-  #fail(each: MirrorPartition, reason: string): void {
-    each.state = 'failed'
-    this.#failures++
-    this.#options.report(`${each.label} is not mirrored any more: ${reason}`)
-  }
-
-  // Beside the messages -----------------------------------------------------------------------------
-
-  async #translate(patience: Patience): Promise<void> {
-    const { groups, source, target, codecs, signal } = this.#options
-    for (const group of groups) {
-      await forEachAtOnce([...this.#live()], async (each) => {
-        if (each.state === 'unplaced') return
-        try {
-          const done = await patiently(patience, (context) =>
-            translateOffset({ source, target, codecs, context, group }, each),
-          )
-          if (done !== undefined) each.translated.set(group, done)
-        } catch (error) {
-          if (signal.aborted && patience === this.#patience) throw error
-          const line = `${each.label}: the offset of ${group} is not translated: ${textOf(error)}`
-          if (this.#untranslated.has(line)) return
-          this.#untranslated.add(line)
-          this.#failures++
-          this.#options.report(line)
-        }
-      })
-    }
-  }
-
-  /** The last look: what is written down, and nobody else's messages behind the last one. */
-  async #finish(): Promise<void> {
-    const { clock, report, target } = this.#options
-    const placed = [...this.#live()].filter(({ state }) => state !== 'unplaced')
-    const unending = new AbortController()
-    const timer = clock.after(finishMsMax, () =>
-      unending.abort(new MirrorError('it took too long')),
-    )
-    const patience = { clock, report, signal: unending.signal }
-    try {
-      await forEachAtOnce(placed, async (each) => {
-        const { endOffset } = await patiently(patience, (context) =>
-          target.offsets(each.topic.target, each.partition, context),
-        )
-        if (endOffset <= each.targetEnd) return
-        this.#fail(
-          each,
-          `somebody else writes to the target: it ends at ${endOffset} instead of ${each.targetEnd}`,
-        )
-      })
-      await this.#placement.note(this.#live(), patience)
-      await this.#translate(patience)
-    } catch (error) {
-      this.#failures++
-      report(`the last look at the target failed: ${textOf(error)}`)
-    } finally {
-      timer.cancel()
-    }
-  }
 }
 
 function isWaiting({ state }: MirrorPartition): boolean {
   return state === 'unplaced'
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

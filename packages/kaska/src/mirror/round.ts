@@ -20,7 +20,7 @@ export class Round {
   /** Asks; undefined where there is nothing to ask for. */
   static start(
     source: Engine,
-    partitions: readonly MirrorPartition[],
+    partitions: Iterable<MirrorPartition>,
     signal: AbortSignal,
   ): Round | undefined {
     const asked = new Map<string, { partition: MirrorPartition; generation: number }>()

@@ -3,10 +3,11 @@
  * same one at the target. The target's messages say where they came from, so the place is found by
  * looking at a few of them.
  *
- * A group never goes back at the target: what it has committed there itself stays.
+ * What a group has committed further at the target itself stays: nobody but this mirror takes it back there,
+ * and only what it has committed there itself.
  */
 import type { Codecs, Engine, RequestContext } from '@kaska/protocol'
-import type { MirrorPartition } from './mirror-partition.ts'
+import type { Carried, MirrorPartition } from './mirror-partition.ts'
 import { readOrigin } from './target-place.ts'
 
 export interface TranslationOptions {
@@ -14,30 +15,35 @@ export interface TranslationOptions {
   readonly target: Engine
   readonly codecs: Codecs
   readonly context: RequestContext
-  readonly group: string
 }
 
-/** The source's offset that is translated now; undefined where there is nothing to do. */
+/** What is carried over now; undefined where there is nothing to do, or not all is there yet. */
 export async function translateOffset(
   options: TranslationOptions,
+  group: string,
   each: MirrorPartition,
-): Promise<number | undefined> {
-  const { source, target, context, group } = options
+): Promise<Carried | undefined> {
+  const { source, target, context } = options
   const { topic, partition } = each
   const offset = await source.committed(group, topic.source, partition, context)
-  if (offset === undefined || offset === each.translated.get(group)) return undefined
+  const before = each.carried.get(group)
+  if (offset === undefined || (offset === before?.offset && before.isWhole)) return undefined
+  const isWhole = offset <= each.position
   const translated = await targetOffsetOf(options, each, offset)
   const there = await target.committed(group, topic.target, partition, context)
-  if (there === undefined || there < translated) {
+  if (
+    there !== translated &&
+    (there === undefined || there < translated || there === before?.there)
+  ) {
     const entry = { topic: topic.target, partition, offset: translated }
     await target.commit(group, [entry], context)
+    return { offset, there: translated, isWhole }
   }
-  // What is not mirrored yet is translated again.
-  return offset <= each.position ? offset : undefined
+  return { offset, there: there === translated ? there : undefined, isWhole }
 }
 
 /** The offset of the first message at the target that came from this offset or from behind it. */
-async function targetOffsetOf(
+export async function targetOffsetOf(
   { target, codecs, context }: TranslationOptions,
   each: MirrorPartition,
   offset: number,
