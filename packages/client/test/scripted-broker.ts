@@ -1,6 +1,7 @@
 /** A broker's end of connections in memory, which answers as a test tells it to. */
 import {
   type BufferReceiver,
+  type Capabilities,
   ChunkReader,
   type Chunks,
   type ChunkWriter,
@@ -92,6 +93,7 @@ export class ScriptedBroker {
   /** Names to ids and numbers, for `resolve`. */
   readonly topics = new Map<string, { id: string; ref: number; partitions: number }>()
   frameBytesMax = 1 << 20
+  capabilities: Capabilities = { kind: 'local', retriesSurviveCrash: true }
   /** How a dial fails, while it does. */
   dialError: Error | undefined
   dials = 0
@@ -131,7 +133,12 @@ export class ScriptedBroker {
     if (operation === native.operation.identify) {
       const { frameBytesMax } = this
       connection.answer(tag, (writer) =>
-        native.writeBrokerIdentity(writer, { software: 'test', clusterId: 'c', frameBytesMax }),
+        native.writeBrokerIdentity(writer, {
+          software: 'test',
+          clusterId: 'c',
+          frameBytesMax,
+          capabilities: this.capabilities,
+        }),
       )
     } else if (operation === native.operation.resolve) {
       const found = native.readResolveRequest(fields).map(({ text }) => this.topics.get(text))

@@ -20,10 +20,10 @@ const two = '16 00 00 00 02 6b 01 02 02 68 02 78  12 00 01 02 01 00 02 02 68 01'
 /** Bytes of a request, and those of its answer. */
 const conversation: readonly (readonly [what: string, request: string, answer: string])[] = [
   [
-    'the preamble and identify as "me"; frameBytesMax is 32 MiB',
+    'the preamble and identify as "me"; frameBytesMax is 32 MiB, no flags',
     '4b 53 4b 01  05 03 01 02 6d 65',
-    '29 01 00 0b 6b 61 73 6b 61 20 30 2e 31 2e 30' +
-      ' 16 42 77 63 48 42 77 63 48 42 77 63 48 42 77 63 48 42 77 63 48 42 77 80 80 80 10',
+    '2a 01 00 0b 6b 61 73 6b 61 20 30 2e 31 2e 30' +
+      ' 16 42 77 63 48 42 77 63 48 42 77 63 48 42 77 63 48 42 77 63 48 42 77 80 80 80 10 00',
   ],
   ['ping with the largest tag', '09 01 ff ff ff ff ff ff ff 0f', '09 ff ff ff ff ff ff ff 0f 00'],
   [

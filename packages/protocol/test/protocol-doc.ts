@@ -76,6 +76,7 @@ export function conversation(): Spoken[] {
           software: 'kaska 0.1.0',
           clusterId: 'abc',
           frameBytesMax: 134_217_728,
+          capabilities: { kind: 'local', retriesSurviveCrash: true },
         }),
       ),
       notes: [
@@ -85,6 +86,7 @@ export function conversation(): Spoken[] {
         [12, "software: 11 bytes, 'kaska 0.1.0'"],
         [4, "clusterId: 3 bytes, 'abc' (22 characters in truth)"],
         [4, 'frameBytesMax 134217728, as a varint'],
+        [1, 'flags: none'],
       ],
     },
     {

@@ -77,10 +77,25 @@ function sequenceOf({ fields }: ScriptedRequest): number {
   return native.readSendRequest(fields)[0]?.baseSequence ?? -1
 }
 
+test('what stands behind the broker is what it says', async () => {
+  const { broker, engine } = create()
+  assert.deepEqual(engine.capabilities, { kind: 'native', retriesSurviveCrash: true })
+  broker.capabilities = { kind: 'kafka', retriesSurviveCrash: false }
+  await engine.connect()
+  assert.deepEqual(engine.capabilities, broker.capabilities)
+  broker.last.transport.destroy()
+  assert.deepEqual(engine.capabilities, { kind: 'kafka', retriesSurviveCrash: false })
+})
+
 test('the first bytes leave together with the introduction, each request in one write', async () => {
   const { broker, engine } = create()
   const identity = await engine.connect()
-  assert.deepEqual(identity, { software: 'test', clusterId: 'c', frameBytesMax: 1 << 20 })
+  assert.deepEqual(identity, {
+    software: 'test',
+    clusterId: 'c',
+    frameBytesMax: 1 << 20,
+    capabilities: { kind: 'native', retriesSurviveCrash: true },
+  })
   assert.equal(broker.writes.length, 1)
   const bytes = joinChunks(broker.writes[0] ?? [])
   assert.deepEqual([...bytes.subarray(0, 4)], [0x4b, 0x53, 0x4b, 1])

@@ -43,8 +43,6 @@ export type NativeEngineOptions = NativeLinkOptions
 const nothing = () => {}
 
 export class NativeEngine implements Engine {
-  readonly capabilities: Capabilities = { kind: 'native', retriesSurviveCrash: true }
-
   readonly #link: NativeLink
   readonly #topics = new NativeTopics()
   readonly #sends: NativeSends
@@ -52,6 +50,11 @@ export class NativeEngine implements Engine {
   constructor(options: NativeEngineOptions) {
     this.#link = new NativeLink(options)
     this.#sends = new NativeSends(this.#link, this.#topics)
+  }
+
+  /** As the broker told when it was last connected to; before that, what brokers promise by themselves. */
+  get capabilities(): Capabilities {
+    return this.#link.identity?.capabilities ?? { kind: 'native', retriesSurviveCrash: true }
   }
 
   /** Makes the connection now. Rejects with ConnectionError. */

@@ -2,7 +2,7 @@
  * The one connection of an engine (contract 7): made when it is first needed, and made again after it
  * broke, with a pause that grows while it fails. Who asks meanwhile waits for the next one.
  */
-import { type Clock, ClosedError, ConnectionError, KaskaError } from '@kaska/protocol'
+import { type Clock, ClosedError, ConnectionError, KaskaError, type native } from '@kaska/protocol'
 import { abortable, sleep } from '../abort.ts'
 import { retryPauseMs } from '../retry-pause.ts'
 import type { Dialer } from '../seams.ts'
@@ -29,6 +29,7 @@ export class NativeLink {
   #closed: ClosedError | undefined
   readonly #closing = new AbortController()
   #failures = 0
+  #identity: native.BrokerIdentity | undefined
 
   constructor(options: NativeLinkOptions) {
     this.#options = options
@@ -37,6 +38,11 @@ export class NativeLink {
   /** The connection, while there is one. */
   get connection(): NativeConnection | undefined {
     return this.#connection
+  }
+
+  /** What the broker said of itself when it was last connected to. */
+  get identity(): native.BrokerIdentity | undefined {
+    return this.#identity
   }
 
   /** The connection, made where there is none. Rejects with ConnectionError, ClosedError, ... */
@@ -77,7 +83,10 @@ export class NativeLink {
     })
     try {
       const transport = await abortable(dialer.dial(connection, attempt.signal), attempt.signal)
-      await abortable(connection.open(transport, this.#options.clientId), attempt.signal)
+      this.#identity = await abortable(
+        connection.open(transport, this.#options.clientId),
+        attempt.signal,
+      )
       this.#failures = 0
       this.#connection = connection
       return connection

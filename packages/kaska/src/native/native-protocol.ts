@@ -63,7 +63,11 @@ class Sessions implements NativeProtocol {
       budget,
       limits: this.limits,
       handlers,
-      identity: { ...identity, frameBytesMax: this.limits.frameBytesMax },
+      identity: {
+        ...identity,
+        frameBytesMax: this.limits.frameBytesMax,
+        capabilities: engine.capabilities,
+      },
       counters: this.counters,
       connections: figures.connections,
       figures: operationsOf(figures.requests),

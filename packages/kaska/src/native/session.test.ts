@@ -81,6 +81,7 @@ test('identify tells who the broker is, and the engine who asks', async () => {
     software: 'kaska test',
     clusterId: 'cluster',
     frameBytesMax: protocol.limits.frameBytesMax,
+    capabilities: { kind: 'native', retriesSurviveCrash: true },
   })
   assert.equal((await client.call(operation.topicCount)).varint(), 7)
   assert.deepEqual(asked, [{ principal: null, clientId: 'me', address: 'client' }])

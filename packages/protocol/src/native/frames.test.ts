@@ -105,7 +105,15 @@ interface Fields<T> {
 const fieldsByName = {
   identify: fields({ values: text, write: native.writeIdentify, read: native.readIdentify }),
   'answer to identify': fields({
-    values: record({ software: text, clusterId: text, frameBytesMax: varint }),
+    values: record({
+      software: text,
+      clusterId: text,
+      frameBytesMax: varint,
+      capabilities: record({
+        kind: fc.constantFrom('native' as const, 'kafka' as const),
+        retriesSurviveCrash: fc.boolean(),
+      }),
+    }),
     write: native.writeBrokerIdentity,
     read: native.readBrokerIdentity,
   }),

@@ -1,6 +1,7 @@
 /** The operations on topics, and those on the connection itself. */
 import { type ChunkReader, type ChunkWriter, chunksLength } from '../bytes.ts'
 import type {
+  Capabilities,
   CreateTopicRequest,
   ProducerIdentity,
   TopicConfigEntry,
@@ -19,7 +20,13 @@ export interface BrokerIdentity {
   readonly clusterId: string
   /** The longest frame that it takes, in bytes behind the length. */
   readonly frameBytesMax: number
+  /** What the engine behind it promises: to the client it is `native`, or `kafka` where that is a cluster. */
+  readonly capabilities: Capabilities
 }
+
+/** Flags of the answer to `identify`; all of them unset is a broker that keeps the messages itself. */
+const isCluster = 1
+const mayRepeat = 2
 
 /** Request `identify`: the client's id. */
 export function writeIdentify(writer: ChunkWriter, clientId: string): void {
@@ -34,14 +41,20 @@ export function writeBrokerIdentity(writer: ChunkWriter, identity: BrokerIdentit
   writer.string(identity.software)
   writer.string(identity.clusterId)
   writer.varint(identity.frameBytesMax)
+  const { kind, retriesSurviveCrash } = identity.capabilities
+  writer.varint((kind === 'kafka' ? isCluster : 0) | (retriesSurviveCrash ? 0 : mayRepeat))
 }
 
 export function readBrokerIdentity(reader: ChunkReader): BrokerIdentity {
-  return {
-    software: decodeUtf8(reader.field(), "the broker's name"),
-    clusterId: decodeUtf8(reader.field(), 'the cluster id'),
-    frameBytesMax: reader.varint(),
+  const software = decodeUtf8(reader.field(), "the broker's name")
+  const clusterId = decodeUtf8(reader.field(), 'the cluster id')
+  const frameBytesMax = reader.varint()
+  const flags = reader.remaining === 0 ? 0 : reader.varint()
+  const capabilities: Capabilities = {
+    kind: (flags & isCluster) === 0 ? 'native' : 'kafka',
+    retriesSurviveCrash: (flags & mayRepeat) === 0,
   }
+  return { software, clusterId, frameBytesMax, capabilities }
 }
 
 /** A name: its length and its bytes. */
