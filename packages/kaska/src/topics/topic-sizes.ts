@@ -15,6 +15,7 @@ import { emptyExtent, type LogExtent } from '../log/log-extent.ts'
 import type { Partition } from './partition.ts'
 import type { Topic } from './topic.ts'
 import { addTraffic, createTraffic, type Traffic } from './traffic.ts'
+import { messagesIn, UnusedExtents } from './unused-extents.ts'
 
 export interface TopicFigures extends Traffic {
   /** Offsets between the start and the end of the partitions, together. */
@@ -32,30 +33,6 @@ export interface TopicSizesOptions {
   partitionOf(topic: Topic, partition: number): Partition
   /** Undefined where only opening the log can tell. */
   extentOf(topic: Topic, partition: number): Promise<LogExtent | undefined>
-}
-
-/** What those partitions of a topic hold that nobody has used since the start; small, as a topic is. */
-export class UnusedExtents {
-  messages = 0
-  bytes = 0
-  /** Of those that hold something, by their numbers. */
-  readonly #extents: (LogExtent | undefined)[] = []
-
-  put(number: number, extent: LogExtent): void {
-    this.#extents[number] = extent
-    this.messages += messagesIn(extent)
-    this.bytes += extent.bytes
-  }
-
-  /** It is used from now on. */
-  take(number: number): LogExtent | undefined {
-    const extent = this.#extents[number]
-    if (extent === undefined) return undefined
-    this.#extents[number] = undefined
-    this.messages -= messagesIn(extent)
-    this.bytes -= extent.bytes
-    return extent
-  }
 }
 
 /** Partitions that are looked at together, for one topic. */
@@ -223,10 +200,6 @@ async function extentIn(partition: Partition): Promise<LogExtent | undefined> {
     if (error instanceof KaskaError || error instanceof DiskError) return undefined
     throw error
   }
-}
-
-function messagesIn({ startOffset, endOffset }: LogExtent): number {
-  return endOffset - startOffset
 }
 
 function* numbersFrom(first: number, end: number): IterableIterator<number> {

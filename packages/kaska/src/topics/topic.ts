@@ -2,7 +2,7 @@
 import type { TopicId, TopicInfo } from '@kaska/protocol'
 import type { Configured, TopicConfig, TopicDefaults } from '../config/topic-settings.ts'
 import type { Partition } from './partition.ts'
-import type { UnusedExtents } from './topic-sizes.ts'
+import type { UnusedExtents } from './unused-extents.ts'
 
 /**
  *   creating ---> live ---> deleting ---> deleted
