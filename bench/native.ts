@@ -19,7 +19,7 @@ import {
 } from './lib/load.ts'
 import { median, pairedRatio, quantile } from './lib/stats.ts'
 import type { Aim, Suite, SuiteOptions, SuiteResult, Table } from './lib/suite.ts'
-import { type SyncMode, startEcho, startKaska, startSink } from './lib/target.ts'
+import { type SyncMode, startEcho, startKaska, startSink, type Target } from './lib/target.ts'
 
 const warmUpRounds = 4
 
@@ -61,6 +61,8 @@ export const suite: Suite = {
 interface Measured {
   readonly kaska: Throughput[]
   readonly consumed: Throughput[]
+  /** Two brokers at the same time, each with half of the load: what threads with nothing in common would reach. */
+  readonly pairs: Throughput[]
   readonly sinks: Record<'sync' | 'pool' | 'crc', Throughput[]>
   readonly peakBytes: number[]
 }
@@ -74,6 +76,7 @@ async function measureThroughput(options: SuiteOptions): Promise<SuiteResult> {
     const measured: Measured = {
       kaska: [],
       consumed: [],
+      pairs: [],
       sinks: { sync: [], pool: [], crc: [] },
       peakBytes: [],
     }
@@ -82,6 +85,7 @@ async function measureThroughput(options: SuiteOptions): Promise<SuiteResult> {
       await using poolSink = await startSink('pool', load.sync)
       await using crcSink = await startSink('sync', load.sync, true)
       await using kaska = await startKaska({ sync: load.sync })
+      await using other = await startKaska({ sync: load.sync })
       // The first rounds warm up: what they measure is how code is compiled.
       for (let round = 1 - warmUpRounds; round <= rounds; round++) {
         options.say(`${load.name}: round ${round} of ${rounds}`)
@@ -91,12 +95,14 @@ async function measureThroughput(options: SuiteOptions): Promise<SuiteResult> {
         const produced = await produceToKaska(kaska, load.produce)
         const consumed = await consumeFromKaska(kaska, load.produce.messageBytes, 2)
         await deleteTopic(kaska)
+        const pair = await produceToPair([kaska, other], load.produce)
         if (round < 1) continue
         measured.sinks.sync.push(sync)
         measured.sinks.pool.push(pool)
         measured.sinks.crc.push(crc)
         measured.kaska.push(produced)
         measured.consumed.push(consumed)
+        measured.pairs.push(pair)
       }
       measured.peakBytes.push(kaska.memory().peakBytes)
     }
@@ -118,6 +124,8 @@ async function measureThroughput(options: SuiteOptions): Promise<SuiteResult> {
       thousands(median(measured.kaska.map(({ messages, seconds }) => messages / seconds))),
       median(consumed).toFixed(0),
       consuming.toFixed(2),
+      rate(measured.pairs).toFixed(0),
+      pairedRatio(measured.pairs.map(megabytesPerSecond), best).toFixed(2),
     ])
     costs.push([
       load.name,
@@ -151,6 +159,8 @@ async function measureThroughput(options: SuiteOptions): Promise<SuiteResult> {
         'Kaska in, messages/s',
         'Kaska out',
         'out : in',
+        'two brokers, in',
+        'of the faster sink',
       ],
       rows: produced,
     },
@@ -172,6 +182,26 @@ async function measureThroughput(options: SuiteOptions): Promise<SuiteResult> {
     },
   ]
   return { tables, aims }
+}
+
+async function produceToPair(
+  brokers: readonly [Target, Target],
+  options: ProduceOptions,
+): Promise<Throughput> {
+  const half = { ...options, batches: options.batches / 2 }
+  const [one, other] = await Promise.all([
+    produceToKaska(brokers[0], half),
+    produceToKaska(brokers[1], half),
+  ])
+  await Promise.all(brokers.map((broker) => deleteTopic(broker)))
+  return {
+    seconds: Math.max(one.seconds, other.seconds),
+    messages: one.messages + other.messages,
+    valueBytes: one.valueBytes + other.valueBytes,
+    wireBytes: one.wireBytes + other.wireBytes,
+    wireMessages: one.wireMessages + other.wireMessages,
+    cpuSeconds: one.cpuSeconds + other.cpuSeconds,
+  }
 }
 
 function costsOf(runs: readonly Throughput[]): string[] {
