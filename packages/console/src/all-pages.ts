@@ -1,7 +1,7 @@
 /** What the broker answers in pages, all of it. */
 import { api } from './api.ts'
 
-interface Page {
+export interface Page {
   /** Where the next page begins; undefined: this was the last. */
   readonly next?: number
 }

@@ -1,11 +1,6 @@
 /** A list that the broker gives in pages, all of them, asked again and again while a view is shown. */
 import { useEffect, useState } from 'preact/hooks'
-import { api } from '../api.ts'
-
-/** An answer that says where the list goes on. */
-export interface Page {
-  readonly next?: number
-}
+import { allPages, type Page } from '../all-pages.ts'
 
 export interface Pages<P extends Page> {
   /** Empty until the first answer. */
@@ -16,8 +11,6 @@ export interface Pages<P extends Page> {
   readonly refresh: () => void
 }
 
-/** A longer list is cut. */
-const pagesMax = 100
 /** Of the time, how much goes into asking, at the most: one part in so many. */
 const restFactor = 4
 
@@ -32,7 +25,8 @@ export function usePages<P extends Page>(path: string, everyMs = 2000): Pages<P>
       const startedAt = performance.now()
       try {
         if (document.visibilityState === 'visible') {
-          const pages = await readPages<P>(path, aborter.signal)
+          const pages: P[] = []
+          for await (const page of allPages<P>(path, aborter.signal)) pages.push(page)
           if (!aborter.signal.aborted) setState({ pages })
         }
       } catch (error) {
@@ -48,15 +42,4 @@ export function usePages<P extends Page>(path: string, everyMs = 2000): Pages<P>
     }
   }, [path, everyMs, asked])
   return { pages: state.pages, error: state.error, refresh: () => setAsked((last) => last + 1) }
-}
-
-async function readPages<P extends Page>(path: string, signal: AbortSignal): Promise<P[]> {
-  const pages: P[] = []
-  let cursor: number | undefined
-  do {
-    const page = await api<P>(cursor === undefined ? path : `${path}?cursor=${cursor}`, { signal })
-    pages.push(page)
-    cursor = page.next
-  } while (cursor !== undefined && pages.length < pagesMax)
-  return pages
 }
