@@ -1,16 +1,17 @@
 /**
- * A poll over a cluster: one fetch to each broker that leads a part, all at the same time. The first
- * that has something to tell ends the wait.
+ * A poll over a cluster: each broker that leads a part is asked, all at the same time. The first that has
+ * something to tell ends the wait.
  *
  *   1. What is known to be wrong (no such topic, no such partition) is a failure at once.
- *   2. Brokers wait for a second at most, then they are asked again: so a change of leader is noticed.
+ *   2. What is there already is told together: all brokers are asked for it first. Of a part for which a fetch
+ *      waits there is nothing so far.
  *   3. A part whose leader is looked for is silent meanwhile; the others are served.
+ *   4. That there is nothing is said when each broker has said so.
  */
 import {
   batchHeaderBytes,
   type Clock,
   ConnectionError,
-  kafka,
   LogTruncatedError,
   type OffsetBounds,
   OffsetOutOfRangeError,
@@ -25,17 +26,16 @@ import {
   UnknownTopicError,
 } from '@kaska/protocol'
 import { abortable, eitherSignal, sleep } from '../abort.ts'
-import type { Cluster, KnownTopic } from './cluster.ts'
-import type { FetchLanes, FetchPart } from './fetch-lanes.ts'
-import { fetchedBatches } from './fetched-batches.ts'
-import { errorOfCode, isMoved } from './kafka-errors.ts'
+import type { Cluster, KnownPartition, KnownTopic } from './cluster.ts'
+import type { FetchLanes } from './fetch-lanes.ts'
+import { type FetchPart, fetchPart, type PartNews } from './fetch-part.ts'
 
-/** How long a broker may wait before it is asked again. */
-const sliceMsMax = 1_000
 /** A leader that has just changed is looked for so long, even by a poll that does not wait. */
 const settleMsMax = 5_000
 const pauseMsMin = 20
 const pauseMsMax = 200
+/** What Kafka takes for a number of bytes, and more than it ever answers with. */
+const bytesMaxMax = 2 ** 30
 
 const nothing = () => {}
 const never = Number.MAX_SAFE_INTEGER
@@ -53,12 +53,20 @@ export interface KafkaPollerOptions {
 
 /** What a round has found. */
 interface Found {
-  readonly batches: Map<number, PolledBatch[]>
+  readonly batches: Map<number, readonly PolledBatch[]>
   readonly failures: Map<number, Error>
   /** Did a broker answer, if only that there is nothing? */
   isServed: boolean
+  /** Did each part's broker answer in this round? */
+  isComplete: boolean
   /** Why a part was not served: its leader is looked for. */
   lastError: Error | undefined
+}
+
+/** The parts of a poll that one broker leads, with their places in the request. */
+interface Asked {
+  readonly parts: FetchPart[]
+  readonly indexes: number[]
 }
 
 export class KafkaPoller {
@@ -85,7 +93,10 @@ export class KafkaPoller {
       const isSilent = found.lastError !== undefined && !found.isServed
       if (now >= (isSilent ? Math.max(deadline, started + settleMsMax) : deadline)) {
         if (isSilent) throw found.lastError
-        return { batches: [], failures: [], release: nothing }
+        // Who waited at a broker that has not answered meanwhile asks it before it says so.
+        if (found.isComplete || found.lastError !== undefined) {
+          return { batches: [], failures: [], release: nothing }
+        }
       }
       if (found.lastError === undefined) continue
       await sleep(clock, pauseMs, signal)
@@ -100,82 +111,121 @@ export class KafkaPoller {
     context: RequestContext,
     signal: AbortSignal,
   ): Promise<Found> {
-    const { lanes } = this.#options
+    const { clock } = this.#options
     const found: Found = {
       batches: new Map(),
       failures: new Map(),
       isServed: false,
+      isComplete: true,
       lastError: undefined,
     }
     const topics = await abortable(this.#topicsOf(request.parts), signal)
-    const nodes = new Map<number, { part: FetchPart; index: number }[]>()
-    for (const [index, part] of request.parts.entries()) {
-      const leader = this.#leaderOf(part, index, topics.get(part.topic), found)
-      if (leader === undefined) continue
-      const { topic, partition, offset, lastEpoch = -1 } = part
-      const leaderEpoch = leader.leaderEpoch
-      const asked = { part: { topic, partition, offset, lastEpoch, leaderEpoch }, index }
-      const parts = nodes.get(leader.leader)
-      if (parts === undefined) nodes.set(leader.leader, [asked])
-      else parts.push(asked)
-    }
+    const nodes = this.#nodesOf(request.parts, topics, found)
     // Who has something to tell already does not wait for more.
-    let isWaiting = leftMs > 0 && found.failures.size === 0
-    const bytesMax = Math.max(1, Math.ceil(Math.min(request.bytesMax, 2 ** 30) / nodes.size))
-    if (isWaiting && isFirst && nodes.size > 1) {
-      // All that is there now is told together. Where a fetch waits already there is nothing.
-      const silent = [...nodes].filter(([node, parts]) => lanes.isWaiting(node, partsOf(parts)))
-      if (silent.length < nodes.size) {
-        isWaiting = false
-        for (const [node] of silent) nodes.delete(node)
-      }
-    }
-    const waitMs = isWaiting ? Math.ceil(Math.min(leftMs, sliceMsMax)) : 0
-    const asked = [...nodes].map(([node, parts]) => {
-      const { answer, leave } = lanes.fetch(node, {
-        parts: partsOf(parts),
-        waitMs,
-        bytesMax,
-        partitionBytesMax: parts.length > 1 ? Math.ceil(bytesMax / 2) : bytesMax,
-      })
-      const taken = answer.then(
-        (response) => this.#take(response, parts, found, context),
-        (error: unknown) => this.#failed(error, parts, found),
-      )
-      taken.catch(nothing)
-      return { taken, leave }
-    })
-    if (asked.length === 0) {
-      if (leftMs > 0 && found.failures.size === 0 && found.lastError === undefined)
-        await sleep(this.#options.clock, leftMs, signal)
+    let waitMs = found.failures.size > 0 ? 0 : leftMs
+    // A part whose leader is looked for: the wait for the others is a pause of the search.
+    if (found.lastError !== undefined) waitMs = Math.min(waitMs, pauseMsMax)
+    if (nodes.size === 0) {
+      if (waitMs > 0 && found.lastError === undefined) await sleep(clock, waitMs, signal)
       return found
     }
-    try {
-      await abortable(this.#firstNews(asked, isWaiting, found), signal)
-    } finally {
-      for (const { leave } of asked) leave()
-    }
-    // What comes later is for the next poll: its answer is kept, and this one is done.
-    return { ...found, batches: new Map(found.batches), failures: new Map(found.failures) }
+    const bytesMax = Math.max(1, Math.ceil(Math.min(request.bytesMax, bytesMaxMax) / nodes.size))
+    if (waitMs > 0 && isFirst && nodes.size > 1 && this.#keepUnknown(nodes)) waitMs = 0
+    await this.#hear(nodes, bytesMax, waitMs, found, context, signal)
+    return found
   }
 
-  /** Resolves when all have answered, or, if there is a wait to end, one has something to tell. */
-  #firstNews(
-    asked: readonly { taken: Promise<void> }[],
-    isWaiting: boolean,
+  /** Asks all brokers, and resolves when all have answered, or one has something to tell to who waits. */
+  async #hear(
+    nodes: ReadonlyMap<number, Asked>,
+    bytesMax: number,
+    waitMs: number,
     found: Found,
+    context: RequestContext,
+    signal: AbortSignal,
   ): Promise<void> {
-    return new Promise((resolve, reject) => {
-      let left = asked.length
-      for (const { taken } of asked) {
-        taken.then(() => {
-          left--
-          const hasNews =
-            found.batches.size > 0 || found.failures.size > 0 || found.lastError !== undefined
-          if (left === 0 || (isWaiting && hasNews)) resolve()
-        }, reject)
+    const { clock, lanes } = this.#options
+    const isWaiting = waitMs > 0
+    const news: { told: PartNews; part: FetchPart; index: number }[] = []
+    const silent = new Set<FetchPart>()
+    const heard = Promise.withResolvers<void>()
+    const timer = isWaiting ? clock.after(waitMs, heard.resolve) : undefined
+    let total = 0
+    let answers = 0
+    for (const { parts } of nodes.values()) total += parts.length
+    const leaves = Array.from(nodes, ([node, { parts, indexes }]) =>
+      lanes.ask(node, {
+        parts,
+        isWaiting,
+        bytesMax,
+        partitionBytesMax: parts.length > 1 ? Math.ceil(bytesMax / 2) : bytesMax,
+        hear: (place, told) => {
+          const part = parts[place] as FetchPart
+          if (told === undefined) silent.add(part)
+          else news.push({ told, part, index: indexes[place] as number })
+          if (isWaiting ? told !== undefined : ++answers === total) heard.resolve()
+        },
+      }),
+    )
+    try {
+      await abortable(heard.promise, signal)
+    } finally {
+      timer?.cancel()
+      for (const leave of leaves) leave()
+    }
+    found.isComplete = !isWaiting || silent.size === total
+    found.isServed = silent.size > 0
+    for (const { told, part, index } of news) await this.#take(told, part, index, found, context)
+  }
+
+  /** What is asked of whom; a part that comes twice, once. */
+  #nodesOf(
+    parts: readonly PollPart[],
+    topics: ReadonlyMap<TopicId, KnownTopic | undefined>,
+    found: Found,
+  ): Map<number, Asked> {
+    const nodes = new Map<number, Asked>()
+    const seen = new Set<string>()
+    for (const [index, { topic, partition, offset, lastEpoch = -1 }] of parts.entries()) {
+      const leader = this.#leaderOf(topic, partition, index, topics.get(topic), found)
+      if (leader === undefined) continue
+      const part = fetchPart(topic, partition, offset, lastEpoch, leader.leaderEpoch)
+      if (seen.has(part.key)) continue
+      seen.add(part.key)
+      const asked = nodes.get(leader.leader)
+      if (asked === undefined) nodes.set(leader.leader, { parts: [part], indexes: [index] })
+      else {
+        asked.parts.push(part)
+        asked.indexes.push(index)
       }
-    })
+    }
+    return nodes
+  }
+
+  /**
+   * All that is there now is told together: leaves what has to be asked for it. False: there is nothing, since
+   * fetches wait for all the parts.
+   */
+  #keepUnknown(nodes: Map<number, Asked>): boolean {
+    const { lanes } = this.#options
+    const unknown = new Map<number, Asked>()
+    for (const [node, { parts, indexes }] of nodes) {
+      const places = [...parts.keys()].filter(
+        (place) => !lanes.isWaiting(node, parts[place] as FetchPart),
+      )
+      if (places.length === 0) continue
+      unknown.set(node, {
+        parts: places.map((place) => parts[place] as FetchPart),
+        indexes: places.map((place) => indexes[place] as number),
+      })
+    }
+    if (unknown.size === 0) return false
+    for (const node of [...nodes.keys()]) {
+      const asked = unknown.get(node)
+      if (asked === undefined) nodes.delete(node)
+      else nodes.set(node, asked)
+    }
+    return true
   }
 
   async #topicsOf(parts: readonly PollPart[]): Promise<Map<TopicId, KnownTopic | undefined>> {
@@ -194,20 +244,26 @@ export class KafkaPoller {
     return topics
   }
 
-  #leaderOf(part: PollPart, index: number, topic: KnownTopic | undefined, found: Found) {
+  #leaderOf(
+    id: TopicId,
+    partition: number,
+    index: number,
+    topic: KnownTopic | undefined,
+    found: Found,
+  ): KnownPartition | undefined {
     if (topic === undefined) {
-      const message = `no topic of the cluster has the id ${part.topic}`
+      const message = `no topic of the cluster has the id ${id}`
       found.failures.set(index, new UnknownTopicError(message))
       return undefined
     }
-    const leader = topic.leaders[part.partition]
+    const leader = topic.leaders[partition]
     if (leader === undefined) {
-      const message = `'${topic.name}' has no partition ${part.partition}`
+      const message = `'${topic.name}' has no partition ${partition}`
       found.failures.set(index, new UnknownPartitionError(message))
       return undefined
     }
     if (leader.leader >= 0) return leader
-    this.#moved(part.topic, found, new ConnectionError(`'${topic.name}' has no leader now`))
+    this.#moved(id, found, new ConnectionError(`'${topic.name}' has no leader now`))
     return undefined
   }
 
@@ -217,58 +273,34 @@ export class KafkaPoller {
     this.#options.cluster.topics.delete(topic)
   }
 
-  #failed(error: unknown, parts: readonly { part: FetchPart }[], found: Found): void {
-    const { closed } = this.#options.cluster
-    if (closed !== undefined) throw closed
-    if (!(error instanceof ConnectionError)) throw error
-    for (const { part } of parts) this.#moved(part.topic, found, error)
-  }
-
   async #take(
-    response: kafka.FetchResponse,
-    parts: readonly { part: FetchPart; index: number }[],
+    news: PartNews,
+    part: FetchPart,
+    index: number,
     found: Found,
     context: RequestContext,
   ): Promise<void> {
-    if (response.errorCode !== 0) {
-      const error = errorOfCode(response.errorCode, 'a fetch failed')
-      if (!isMoved(response.errorCode)) throw error
-      for (const { part } of parts) this.#moved(part.topic, found, error)
-      return
-    }
-    found.isServed = true
-    const asked = new Map(parts.map((one) => [`${one.part.partition} ${one.part.topic}`, one]))
-    for (const { topicId, partitions } of response.responses) {
-      for (const answer of partitions) {
-        const one = asked.get(`${answer.partitionIndex} ${topicId}`)
-        if (one !== undefined) await this.#takePart(answer, one, found, context)
-      }
-    }
-  }
-
-  async #takePart(
-    answer: kafka.FetchResponse['responses'][number]['partitions'][number],
-    { part, index }: { part: FetchPart; index: number },
-    found: Found,
-    context: RequestContext,
-  ): Promise<void> {
-    const { errorCode: code, divergingEpoch, records } = answer
-    const what = `partition ${part.partition} cannot be read`
-    if (isMoved(code)) {
-      this.#moved(part.topic, found, errorOfCode(code, what))
-    } else if (code === kafka.errorCode.OFFSET_OUT_OF_RANGE) {
-      found.failures.set(index, await this.#outOfRange(part, context))
-    } else if (code !== 0) {
-      found.failures.set(index, errorOfCode(code, what))
-    } else if (divergingEpoch.endOffset >= 0) {
-      found.failures.set(index, truncated(part, divergingEpoch.endOffset))
-    } else if (records !== null && records.length > 0) {
-      try {
-        const aborted = answer.abortedTransactions ?? []
-        const batches = fetchedBatches(part.topic, part.partition, records, aborted)
-        if (batches.length > 0) found.batches.set(index, batches)
-      } catch (error) {
-        found.failures.set(index, error as Error)
+    switch (news.kind) {
+      case 'batches':
+        found.batches.set(index, news.batches)
+        return
+      case 'failed':
+        found.failures.set(index, news.error)
+        return
+      case 'out of range':
+        found.failures.set(index, await this.#outOfRange(part, context))
+        return
+      case 'truncated':
+        found.failures.set(index, truncated(part, news.endOffset))
+        return
+      case 'moved':
+        this.#moved(part.topic, found, news.error)
+        return
+      case 'lost': {
+        const { closed } = this.#options.cluster
+        if (closed !== undefined) throw closed
+        if (!(news.error instanceof ConnectionError)) throw news.error
+        this.#moved(part.topic, found, news.error)
       }
     }
   }
@@ -289,10 +321,6 @@ export class KafkaPoller {
       bounds,
     )
   }
-}
-
-function partsOf(asked: readonly { part: FetchPart }[]): FetchPart[] {
-  return asked.map(({ part }) => part)
 }
 
 function truncated(part: FetchPart, endOffset: number): LogTruncatedError {
