@@ -1,16 +1,28 @@
 /** `--verify`: both sides by count and checksum, and the first difference. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { topicNameOf } from '@kaska/protocol'
+import { type Engine, topicNameOf } from '@kaska/protocol'
 import { createCodecs } from '../src/host/codecs.ts'
 import { loadCrc32c } from '../src/host/crc32c.ts'
 import { nodeClock } from '../src/host/node-clock.ts'
 import { createTopicFilter } from '../src/mirror/topic-pattern.ts'
 import { type PartitionVerdict, verifyTopics } from '../src/mirror/verify.ts'
 import { context } from './batches.ts'
-import { deleteBefore, mirrorOnce, numbered, type Side, startSide } from './mirror-harness.ts'
+import {
+  deleteBefore,
+  follow,
+  mirrorOnce,
+  numbered,
+  type Side,
+  startSide,
+  wrapEngine,
+} from './mirror-harness.ts'
 
-async function verify(from: Side, to: Side): Promise<PartitionVerdict[]> {
+async function verify(
+  from: Side,
+  to: Side,
+  more: { since?: number; source?: Engine } = {},
+): Promise<PartitionVerdict[]> {
   const verdicts: PartitionVerdict[] = []
   await verifyTopics(
     {
@@ -22,6 +34,7 @@ async function verify(from: Side, to: Side): Promise<PartitionVerdict[]> {
       isWanted: createTopicFilter([]),
       signal: new AbortController().signal,
       report: (line) => assert.fail(line),
+      ...more,
     },
     (verdict) => verdicts.push(verdict),
   )
@@ -121,4 +134,54 @@ test('what one side has deleted since is no difference', async () => {
   await from.client.send('t', 'next')
   const { status, lines } = await mirrorOnce(from.engine, to.engine)
   assert.deepEqual([status.messages, lines], [1, []])
+})
+
+test('while a mirror follows: what it is still bringing is no difference', async () => {
+  await using from = await startSide()
+  await using to = await startSide()
+  await from.client.createTopic('t', { partitions: 2 })
+  await from.client.sendBatch('t', numbered(50))
+  const mirror = follow(from.engine, to.engine)
+  await mirror.until(({ messages }) => messages === 50)
+  // More comes between the looks at the two sides: what the target has not, at its look.
+  const source = wrapEngine(from.engine, {
+    offsets: async (topic, partition, asker) => {
+      await from.client.sendBatch('t', numbered(30, partition, 50))
+      return await from.engine.offsets(topic, partition, asker)
+    },
+  })
+  const verdicts = await verify(from, to, { source })
+  assert.deepEqual(
+    verdicts.map(({ difference, source, target }) => [
+      difference,
+      source.messages,
+      target.messages,
+    ]),
+    [
+      [undefined, 80, 80],
+      [undefined, 30, 30],
+    ],
+  )
+  await mirror.stop()
+})
+
+test('the newest messages alone', async () => {
+  await using from = await startSide()
+  await using to = await startSide()
+  const { id } = await from.client.createTopic('t')
+  await from.client.sendBatch('t', numbered(30))
+  // Offsets that differ on both sides.
+  await deleteBefore(from.broker, id, 7)
+  await mirrorOnce(from.engine, to.engine)
+  const counts = async (since: number) => {
+    const [verdict] = await verify(from, to, { since })
+    assert.equal(verdict?.source.checksum, verdict?.target.checksum)
+    return [verdict?.difference, verdict?.source.messages, verdict?.target.messages]
+  }
+  assert.deepEqual(await counts(0), [undefined, 23, 23])
+  assert.deepEqual(await counts(1_000_020), [undefined, 10, 10])
+  assert.deepEqual(await counts(1_000_030), [undefined, 0, 0])
+  await to.client.send('t', 'mine')
+  const [verdict] = await verify(from, to, { since: 1_000_025 })
+  assert.match(verdict?.difference ?? '', /the target's offset 23 is not at the source/)
 })

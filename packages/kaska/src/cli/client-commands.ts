@@ -360,6 +360,15 @@ function addMirror(program: Command, terminal: Terminal): void {
         'setting',
       ]),
     )
+    .addOption(
+      takeValue(
+        new Option(
+          '--since <time>',
+          'with --verify: from this time on, such as 2h, 2026-01-31T12:00 or milliseconds since 1970',
+        ),
+        readText,
+      ),
+    )
     .addHelpText(
       'after',
       `
@@ -369,7 +378,7 @@ Examples:
   kaska mirror --from localhost:9092 --to kafka://b1:9092,b2:9092 --group billing
   kaska mirror --from localhost:9092 --to kafka://b1:9092,b2:9092 --group billing --cut-over
   kaska mirror --from localhost:9092 --to other:9092 --topic 'orders*' --once
-  kaska mirror --from localhost:9092 --to other:9092 --verify`,
+  kaska mirror --from localhost:9092 --to other:9092 --verify --since 2h`,
     )
     .action(
       withSettings(terminal, async (command) => {

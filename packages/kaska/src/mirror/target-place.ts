@@ -13,7 +13,14 @@
  * at the target. So a mirror that was killed is followed by one with the same id and the same sequence
  * numbers, and a batch of the first that arrives late is either known (and not stored again) or refused.
  */
-import type { Codecs, Engine, RequestContext, TopicId } from '@kaska/protocol'
+import type {
+  Codecs,
+  Engine,
+  OffsetBounds,
+  PollPart,
+  RequestContext,
+  TopicId,
+} from '@kaska/protocol'
 import { MirrorError } from './asking.ts'
 import { type MessageOrigin, originOf } from './mirror-header.ts'
 import { endOf, recordsOf } from './read-batch.ts'
@@ -52,7 +59,13 @@ export async function readPlace(
     return { position: undefined, targetEnd: 0, producerId: claimed, sequence: 0 }
   const last =
     startOffset < endOffset
-      ? await readOrigin(target, topic, partition, endOffset - 1, codecs, context)
+      ? await readOrigin(
+          target,
+          { topic, partition, offset: endOffset - 1 },
+          false,
+          codecs,
+          context,
+        )
       : undefined
   if (last === undefined) {
     // What was written down holds if nothing came behind it.
@@ -87,17 +100,19 @@ export async function readPlace(
 }
 
 /** A message of the target: where it lies, and where it came from. */
-export interface FoundOrigin {
+interface FoundOrigin {
   readonly offset: number
   readonly origin: MessageOrigin | undefined
 }
 
-/** The first message at an offset or behind it; undefined at the end of the log. */
-export async function readOrigin(
+/**
+ * The first message at an offset or behind it, or of those the first that a mirror wrote; undefined at the
+ * end of the log.
+ */
+async function readOrigin(
   target: Engine,
-  topic: TopicId,
-  partition: number,
-  offset: number,
+  { topic, partition, offset }: PollPart,
+  isMirrored: boolean,
   codecs: Codecs,
   context: RequestContext,
 ): Promise<FoundOrigin | undefined> {
@@ -111,7 +126,8 @@ export async function readOrigin(
       if (failures[0] !== undefined) throw failures[0].error
       for (const batch of batches) {
         for (const record of recordsOf(batch, offset, codecs)) {
-          return { offset: record.offset, origin: originOf(record.headers) }
+          const origin = originOf(record.headers)
+          if (origin !== undefined || !isMirrored) return { offset: record.offset, origin }
         }
         next = Math.max(next, endOf(batch))
       }
@@ -120,4 +136,39 @@ export async function readOrigin(
       release()
     }
   }
+}
+
+/**
+ * The offset of the first message that came from the given offset of the source or from behind it, within
+ * these bounds; `endOffset` where there is none. Looks at few messages, first at the one at `guess`.
+ */
+export async function findOrigin(
+  target: Engine,
+  where: { readonly topic: TopicId; readonly partition: number } & OffsetBounds,
+  sourceOffset: number,
+  guess: number,
+  codecs: Codecs,
+  context: RequestContext,
+): Promise<number> {
+  const { topic, partition, startOffset, endOffset } = where
+  let low = startOffset
+  let high = endOffset
+  let next = guess
+  while (low < high) {
+    const middle = Math.min(Math.max(next, low), high - 1)
+    const found = await readOrigin(
+      target,
+      { topic, partition, offset: middle },
+      true,
+      codecs,
+      context,
+    )
+    const from = found?.origin?.offset
+    if (found === undefined || from === undefined || found.offset >= high) high = middle
+    else if (from < sourceOffset) low = found.offset + 1
+    else if (from === sourceOffset) return found.offset
+    else high = middle
+    next = Math.floor((low + high) / 2)
+  }
+  return low
 }

@@ -8,7 +8,7 @@
  */
 import type { Codecs, Engine, RequestContext } from '@kaska/protocol'
 import type { Carried, MirrorPartition } from './mirror-partition.ts'
-import { readOrigin } from './target-place.ts'
+import { findOrigin } from './target-place.ts'
 
 export interface TranslationOptions {
   readonly source: Engine
@@ -48,21 +48,10 @@ export async function targetOffsetOf(
   each: MirrorPartition,
   offset: number,
 ): Promise<number> {
-  const { topic, partition, targetEnd } = each
-  if (offset >= each.position) return targetEnd
+  const { topic, partition, targetEnd, position } = each
+  if (offset >= position) return targetEnd
   const { startOffset } = await target.offsets(topic.target, partition, context)
-  let low = startOffset
-  let high = targetEnd
-  // Where no offset is left out at the source, the first guess is right.
-  let guess = targetEnd - (each.position - offset)
-  while (low < high) {
-    const middle = Math.min(Math.max(guess, low), high - 1)
-    const found = await readOrigin(target, topic.target, partition, middle, codecs, context)
-    if (found === undefined || found.offset >= high) high = middle
-    else if (found.origin === undefined || found.origin.offset < offset) low = found.offset + 1
-    else if (found.origin.offset === offset) return found.offset
-    else high = middle
-    guess = Math.floor((low + high) / 2)
-  }
-  return low
+  const where = { topic: topic.target, partition, startOffset, endOffset: targetEnd }
+  // Where no offset is left out at the source, the guess is right.
+  return await findOrigin(target, where, offset, targetEnd - (position - offset), codecs, context)
 }

@@ -1,21 +1,19 @@
 /**
- * Are the messages of two sides the same? Partition by partition both are read in step: the same
+ * Compares both sides of a mirror. Partition by partition both are read in step: the same
  * messages in the same order, by key, value, headers and timestamp, and each at the target named after
  * its offset at the source. Counts and checksums (CRC-32C over all messages) are those of what both sides
- * can have: what one side has deleted since is left out.
+ * can have: what one side has deleted since is left out. What a mirror that runs meanwhile is still bringing
+ * is waited for: so both sides may be in use.
  */
-import {
-  type Clock,
-  type Codecs,
-  type Crc32c,
-  type Engine,
-  type PollResult,
-  topicNameOf,
-} from '@kaska/protocol'
+import type { Clock, Codecs, Crc32c, Engine, OffsetBounds } from '@kaska/protocol'
+import { topicNameOf } from '@kaska/protocol'
 import { forEachAtOnce, type Patience, patiently } from './asking.ts'
-import { mirrorHeaderName, originOf } from './mirror-header.ts'
+import { differenceOf, MessageSum, type SideSum } from './message-sum.ts'
+import { originOf } from './mirror-header.ts'
 import { listTopics } from './mirror-topics.ts'
-import { endOf, type MirroredRecord, recordsOf } from './read-batch.ts'
+import type { MirroredRecord } from './read-batch.ts'
+import { Arrivals, readCopies, readMessages } from './read-messages.ts'
+import { findOrigin } from './target-place.ts'
 
 export interface VerifyOptions {
   readonly source: Engine
@@ -24,15 +22,11 @@ export interface VerifyOptions {
   readonly codecs: Codecs
   readonly crc32c: Crc32c
   readonly isWanted: (topic: string) => boolean
+  /** Messages from this time on alone, by the source's own search; all unless said. */
+  readonly since?: number
   readonly signal: AbortSignal
   readonly report: (line: string) => void
   readonly progress?: (messages: number) => void
-}
-
-export interface SideSum {
-  readonly messages: number
-  /** 8 hexadecimal digits. */
-  readonly checksum: string
 }
 
 export interface PartitionVerdict {
@@ -44,6 +38,14 @@ export interface PartitionVerdict {
   readonly difference: string | undefined
 }
 
+interface PartitionPair {
+  readonly name: string
+  /** The topic's ids on both sides. */
+  readonly source: string
+  readonly target: string
+  readonly partition: number
+}
+
 /** Compares all wanted topics, as they are at the start; partitions come as they are done. */
 export async function verifyTopics(
   options: VerifyOptions,
@@ -51,8 +53,7 @@ export async function verifyTopics(
 ): Promise<void> {
   const patience: Patience = options
   const topics = await listTopics(options.source, options.isWanted, patience)
-  const pairs: { name: string; source: string; target: string | undefined; partition: number }[] =
-    []
+  const pairs: PartitionPair[] = []
   for (const { name, id, partitions } of topics) {
     // An engine may know a topic by its id only once it was asked for its name: so both are.
     const names = [topicNameOf(name)]
@@ -67,11 +68,10 @@ export async function verifyTopics(
     }
   }
   let messages = 0
-  await forEachAtOnce(pairs, async ({ name, source, target, partition }) => {
-    const sums = await compare(options, source, target as string, partition, () => {
-      options.progress?.(++messages)
-    })
-    done({ topic: name, partition, ...sums })
+  const arrivals = new Arrivals(options.clock)
+  await forEachAtOnce(pairs, async (pair) => {
+    const sums = await compare(options, arrivals, pair, () => options.progress?.(++messages))
+    done({ topic: pair.name, partition: pair.partition, ...sums })
   })
 }
 
@@ -84,167 +84,94 @@ function missing(topic: string, partition: number, side: string): PartitionVerdi
 
 async function compare(
   options: VerifyOptions,
-  sourceTopic: string,
-  targetTopic: string,
-  partition: number,
+  arrivals: Arrivals,
+  { source: sourceTopic, target: targetTopic, partition }: PartitionPair,
   counted: () => void,
 ): Promise<Pick<PartitionVerdict, 'source' | 'target' | 'difference'>> {
   const bounds = (engine: Engine, topic: string) =>
     patiently(options, (context) => engine.offsets(topic, partition, context))
-  const sourceBounds = await bounds(options.source, sourceTopic)
-  const targetBounds = await bounds(options.target, targetTopic)
-  const sourceSum = new Sum(options.crc32c)
-  const targetSum = new Sum(options.crc32c)
-  const target = readAll(options, options.target, targetTopic, partition, targetBounds)
-  let copy = await target.next()
-  // What the source has deleted since is at the target alone.
-  while (!copy.done && isBefore(copy.value, sourceBounds.startOffset)) copy = await target.next()
-  // What the target has deleted is at the source alone.
-  const from =
-    targetBounds.startOffset === 0 || copy.done
-      ? sourceBounds.startOffset
-      : Math.max(
-          sourceBounds.startOffset,
-          originOf(copy.value.headers)?.offset ?? sourceBounds.startOffset,
-        )
+  // In this order: what the target holds by now comes from below the source's end.
+  const there = await bounds(options.target, targetTopic)
+  const here = await bounds(options.source, sourceTopic)
+  const start = await startOf(options, sourceTopic, partition, here)
   // All that the target ever held is deleted there: nothing says what that was.
-  const isEmptied = targetBounds.startOffset === targetBounds.endOffset
-  const start = isEmptied && targetBounds.endOffset > 0 ? sourceBounds.endOffset : from
-  const range = { startOffset: start, endOffset: sourceBounds.endOffset }
-  const source = readAll(options, options.source, sourceTopic, partition, range)
+  const isEmptied = there.startOffset === there.endOffset && there.endOffset > 0
+  let isMoreWanted = !isEmptied && start < here.endOffset
+  const copies = readCopies(
+    options,
+    options.target,
+    {
+      topic: targetTopic,
+      partition,
+      startOffset: await copyStartOf(options, targetTopic, partition, there, start),
+      endOffset: there.endOffset,
+    },
+    arrivals,
+    () => isMoreWanted,
+  )
+  let { value: copy } = await copies.next()
+  // What the source has deleted since is at the target alone.
+  while (copy && isBefore(copy, start)) ({ value: copy } = await copies.next())
+  // What the target has deleted is at the source alone.
+  const kept = copy && there.startOffset > 0 ? (originOf(copy.headers)?.offset ?? start) : start
+  const source = readMessages(options, options.source, {
+    topic: sourceTopic,
+    partition,
+    startOffset: isEmptied ? here.endOffset : Math.max(start, kept),
+    endOffset: here.endOffset,
+  })
+  const sourceSum = new MessageSum(options.crc32c)
+  const targetSum = new MessageSum(options.crc32c)
   let difference: string | undefined
   try {
-    for (;;) {
-      const original = await source.next()
-      if (original.done && copy.done) break
-      if (!original.done) sourceSum.add(original.value)
-      if (!copy.done) targetSum.add(copy.value)
-      difference ??= differenceOf(original.value ?? undefined, copy.value ?? undefined)
-      if (!copy.done) copy = await target.next()
+    for (let { value: original } = await source.next(); original || copy; ) {
+      if (original) sourceSum.add(original)
+      if (copy) targetSum.add(copy)
+      difference ??= differenceOf(original ?? undefined, copy ?? undefined)
       counted()
+      ;({ value: original } = await source.next())
+      isMoreWanted = original !== undefined
+      ;({ value: copy } = await copies.next())
     }
   } finally {
     await source.return()
-    await target.return()
+    await copies.return()
   }
   return { source: sourceSum.result, target: targetSum.result, difference }
+}
+
+/** The source's offset to begin with. */
+async function startOf(
+  options: VerifyOptions,
+  topic: string,
+  partition: number,
+  { startOffset, endOffset }: OffsetBounds,
+): Promise<number> {
+  const { source, since } = options
+  if (since === undefined) return startOffset
+  const found = await patiently(options, (context) =>
+    source.offsetAt(topic, partition, since, context),
+  )
+  return found ?? endOffset
+}
+
+/** The target's offset to begin with: its first, or that of the first message that is wanted. */
+async function copyStartOf(
+  options: VerifyOptions,
+  topic: string,
+  partition: number,
+  bounds: OffsetBounds,
+  start: number,
+): Promise<number> {
+  const { target, codecs, since } = options
+  if (since === undefined) return bounds.startOffset
+  const where = { topic, partition, ...bounds }
+  return await patiently(options, (context) =>
+    findOrigin(target, where, start, start, codecs, context),
+  )
 }
 
 function isBefore(copy: MirroredRecord, sourceStart: number): boolean {
   const origin = originOf(copy.headers)
   return origin !== undefined && origin.offset < sourceStart
-}
-
-function differenceOf(
-  original: MirroredRecord | undefined,
-  copy: MirroredRecord | undefined,
-): string | undefined {
-  if (copy === undefined) return `the target ends before the source's offset ${original?.offset}`
-  if (original === undefined) return `the target's offset ${copy.offset} is not at the source`
-  const origin = originOf(copy.headers)
-  const where = `the source's offset ${original.offset} and the target's ${copy.offset}`
-  if (origin === undefined) return `the target's offset ${copy.offset} was not mirrored`
-  if (origin.offset !== original.offset) {
-    return `${where}: the target's came from ${origin.offset}`
-  }
-  if (original.timestamp !== copy.timestamp) return `${where}: their timestamps differ`
-  if (!isSame(original.key, copy.key)) return `${where}: their keys differ`
-  if (!isSame(original.value, copy.value)) return `${where}: their values differ`
-  const headers = ownHeaders(original)
-  const others = ownHeaders(copy)
-  const isEqual =
-    headers.length === others.length &&
-    headers.every(([name, value], index) => {
-      const other = others[index]
-      return other !== undefined && other[0] === name && isSame(value, other[1])
-    })
-  return isEqual ? undefined : `${where}: their headers differ`
-}
-
-function ownHeaders({ headers }: MirroredRecord): MirroredRecord['headers'] {
-  return headers.filter(([name]) => name !== mirrorHeaderName)
-}
-
-function isSame(one: Uint8Array | null, other: Uint8Array | null): boolean {
-  if (one === null || other === null) return one === other
-  if (one.length !== other.length) return false
-  for (let index = 0; index < one.length; index++) if (one[index] !== other[index]) return false
-  return true
-}
-
-const encoder = new TextEncoder()
-
-/** Counts messages, and sums them up in their order. */
-class Sum {
-  readonly #crc32c: Crc32c
-  readonly #number = new Uint8Array(8)
-  #crc = 0
-  #messages = 0
-
-  constructor(crc32c: Crc32c) {
-    this.#crc32c = crc32c
-  }
-
-  add(record: MirroredRecord): void {
-    this.#messages++
-    this.#addNumber(record.timestamp)
-    this.#addField(record.key)
-    this.#addField(record.value)
-    const headers = ownHeaders(record)
-    this.#addNumber(headers.length)
-    for (const [name, value] of headers) {
-      this.#addField(encoder.encode(name))
-      this.#addField(value)
-    }
-  }
-
-  get result(): SideSum {
-    return { messages: this.#messages, checksum: this.#crc.toString(16).padStart(8, '0') }
-  }
-
-  #addField(bytes: Uint8Array | null): void {
-    this.#addNumber(bytes === null ? -1 : bytes.length)
-    if (bytes !== null) this.#crc = this.#crc32c(bytes, this.#crc)
-  }
-
-  #addNumber(value: number): void {
-    new DataView(this.#number.buffer).setFloat64(0, value)
-    this.#crc = this.#crc32c(this.#number, this.#crc)
-  }
-}
-
-const readBytesMax = 1 << 20
-
-/** The messages of a partition from one offset to another; each is valid until the next is asked for. */
-async function* readAll(
-  options: VerifyOptions,
-  engine: Engine,
-  topic: string,
-  partition: number,
-  { startOffset, endOffset }: { startOffset: number; endOffset: number },
-): AsyncGenerator<MirroredRecord, void, void> {
-  let offset = startOffset
-  while (offset < endOffset) {
-    const answer: PollResult = await patiently(options, (context) =>
-      engine.poll(
-        { parts: [{ topic, partition, offset }], waitMs: 0, bytesMax: readBytesMax },
-        context,
-      ),
-    )
-    try {
-      if (answer.failures[0] !== undefined) throw answer.failures[0].error
-      if (answer.batches.length === 0) return
-      for (const batch of answer.batches) {
-        const end = endOf(batch)
-        if (end <= offset) continue
-        for (const record of recordsOf(batch, offset, options.codecs)) {
-          if (record.offset >= endOffset) return
-          yield record
-        }
-        offset = end
-      }
-    } finally {
-      answer.release()
-    }
-  }
 }

@@ -10,7 +10,8 @@ import { Mirror, type MirrorOptions, type MirrorStatus } from '../../mirror/mirr
 import { MirrorPace } from '../../mirror/mirror-pace.ts'
 import { createTopicFilter } from '../../mirror/topic-pattern.ts'
 import { type PartitionVerdict, verifyTopics } from '../../mirror/verify.ts'
-import { CommandError, oneLine } from '../failure.ts'
+import { CommandError, oneLine, UsageError } from '../failure.ts'
+import { parseTimestamp } from '../offset-range.ts'
 import { Progress } from '../progress.ts'
 import { writeTable } from '../table.ts'
 
@@ -23,6 +24,7 @@ interface MirrorCommandOptions {
   readonly once?: true
   readonly cutOver?: true
   readonly verify?: true
+  readonly since?: string
 }
 
 /** How often progress is said where nobody sees a line that changes. */
@@ -31,6 +33,10 @@ const showIntervalMs = 500
 
 export async function mirror(command: Command, terminal: Terminal): Promise<void> {
   const options = command.opts<MirrorCommandOptions>()
+  const since = options.since === undefined ? undefined : readSince(options.since)
+  if (since !== undefined && options.verify !== true) {
+    throw new UsageError('--since is for --verify', 'a mirror goes on where the target ends')
+  }
   const signal = terminal.stopSignal()
   const host = createNodeHost()
   host.keepAlive.hold()
@@ -49,7 +55,7 @@ export async function mirror(command: Command, terminal: Terminal): Promise<void
       signal,
       report: (line: string) => terminal.say(`kaska: ${oneLine(line)}`),
     }
-    if (options.verify === true) await verify(sides, terminal)
+    if (options.verify === true) await verify(sides, since, terminal)
     else await copy(sides, options, terminal)
   } catch (error) {
     if (signal.aborted && !(error instanceof CommandError)) {
@@ -122,13 +128,26 @@ function summaryOf({ topics, partitions, messages, bytes, behind }: MirrorStatus
   return `Mirrored ${messages} messages (${megabytes} MB); ${topics} topics, ${partitions} partitions, ${behind} messages behind.`
 }
 
-async function verify(sides: Sides, terminal: Terminal): Promise<void> {
+/** `2h` is two hours ago. */
+function readSince(text: string): number {
+  const nowMs = nodeClock.now()
+  const time = parseTimestamp(text, nowMs) ?? parseTimestamp(`-${text}`, nowMs)
+  if (time !== undefined) return time
+  throw new UsageError(`--since is a time such as 2h or 2026-01-31T12:00, not '${text}'`)
+}
+
+async function verify(sides: Sides, since: number | undefined, terminal: Terminal): Promise<void> {
   const { output } = terminal
   const progress = new Progress(terminal, 'compared')
   const verdicts: PartitionVerdict[] = []
   try {
     await verifyTopics(
-      { ...sides, crc32c: loadCrc32c(), progress: (messages) => progress.show(messages, 0) },
+      {
+        ...sides,
+        ...(since === undefined ? {} : { since }),
+        crc32c: loadCrc32c(),
+        progress: (messages) => progress.show(messages, 0),
+      },
       (verdict) => verdicts.push(verdict),
     )
   } catch (error) {

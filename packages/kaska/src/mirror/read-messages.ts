@@ -1,0 +1,108 @@
+/**
+ * The messages of a partition, and those of a target that a mirror may still be bringing. Each message is
+ * valid until the next is asked for.
+ */
+import type { Clock, Codecs, Engine, PollResult } from '@kaska/protocol'
+import { type Patience, patiently } from './asking.ts'
+import { endOf, type MirroredRecord, recordsOf } from './read-batch.ts'
+
+const readBytesMax = 1 << 20
+
+export interface ReadOptions extends Patience {
+  readonly codecs: Codecs
+}
+
+export interface PartitionRange {
+  readonly topic: string
+  readonly partition: number
+  readonly startOffset: number
+  readonly endOffset: number
+}
+
+export type Messages = AsyncGenerator<MirroredRecord, void, void>
+
+/** The messages from one offset to another. */
+export async function* readMessages(
+  options: ReadOptions,
+  engine: Engine,
+  { topic, partition, startOffset, endOffset }: PartitionRange,
+): Messages {
+  let offset = startOffset
+  while (offset < endOffset) {
+    const answer: PollResult = await patiently(options, (context) =>
+      engine.poll(
+        { parts: [{ topic, partition, offset }], waitMs: 0, bytesMax: readBytesMax },
+        context,
+      ),
+    )
+    try {
+      if (answer.failures[0] !== undefined) throw answer.failures[0].error
+      if (answer.batches.length === 0) return
+      for (const batch of answer.batches) {
+        const end = endOf(batch)
+        if (end <= offset) continue
+        for (const record of recordsOf(batch, offset, options.codecs)) {
+          if (record.offset >= endOffset) return
+          yield record
+        }
+        offset = end
+      }
+    } finally {
+      answer.release()
+    }
+  }
+}
+
+/** How long nothing may come anywhere until no more is waited for. */
+const idleMsMax = 2000
+const waitMs = 500
+
+/** For what a mirror that runs meanwhile brings; shared by all partitions. */
+export class Arrivals {
+  readonly #clock: Clock
+  #idleSince: number | undefined
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Is it worth waiting any more? */
+  get isHopeful(): boolean {
+    return this.#idleSince === undefined || this.#clock.monotonic() - this.#idleSince < idleMsMax
+  }
+
+  saw(isAnything: boolean): void {
+    if (isAnything) this.#idleSince = undefined
+    else this.#idleSince ??= this.#clock.monotonic()
+  }
+}
+
+/** The target's messages in a range, and behind it as long as `isMoreWanted` and there are any. */
+export async function* readCopies(
+  options: ReadOptions,
+  engine: Engine,
+  range: PartitionRange,
+  arrivals: Arrivals,
+  isMoreWanted: () => boolean,
+): Messages {
+  yield* readMessages(options, engine, range)
+  const { topic, partition } = range
+  for (let startOffset = range.endOffset; isMoreWanted() && arrivals.isHopeful; ) {
+    const answer = await patiently(options, (context) =>
+      engine.poll(
+        { parts: [{ topic, partition, offset: startOffset }], waitMs, bytesMax: 1 },
+        context,
+      ),
+    )
+    let endOffset = startOffset
+    try {
+      if (answer.failures[0] !== undefined) throw answer.failures[0].error
+      for (const batch of answer.batches) endOffset = Math.max(endOffset, endOf(batch))
+    } finally {
+      answer.release()
+    }
+    arrivals.saw(endOffset > startOffset)
+    yield* readMessages(options, engine, { topic, partition, startOffset, endOffset })
+    startOffset = endOffset
+  }
+}
