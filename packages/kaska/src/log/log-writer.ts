@@ -14,43 +14,26 @@
  * a sync takes the log offline.
  */
 import {
-  type BatchHeader,
-  batchCrc,
   batchHeaderBytes,
-  batchLengthOverhead,
-  batchMagic,
-  type Chunks,
   type ClosedError,
   DiskFullError,
-  decodeBatchHeader,
-  encodeBatchHeader,
-  hasSameCrc,
-  logAppendTimeBit,
   MessageTooLargeError,
   PartitionOfflineError,
-  setBatchCrc,
 } from '@kaska/protocol'
 import { Acknowledgements } from './acknowledgements.ts'
-import { AppendQueue } from './append-queue.ts'
+import { placeBatch } from './batch-placing.ts'
 import { DiskError } from './disk.ts'
 import type { AppendBatch, Appended } from './log-batches.ts'
 import type { LogConfig, LogShared } from './log-config.ts'
 import { beginningOf, type Place, seal } from './log-place.ts'
 import { LogSyncer, type SyncedLog } from './log-syncer.ts'
-import { LogTail, TailBatch } from './log-tail.ts'
-import type { ProducerEntry, ProducerState } from './producer-state.ts'
+import { LogTail } from './log-tail.ts'
+import { type PendingBatch, PendingWrites, type WrittenLog } from './pending-writes.ts'
+import type { ProducerState } from './producer-state.ts'
 import type { RecoveredLog } from './recovery.ts'
-import { Segment } from './segment.ts'
+import type { Segment } from './segment.ts'
+import { SegmentRow } from './segment-row.ts'
 import { batchBytes } from './segment-scan.ts'
-
-/** A batch that has its place and is not written yet. */
-interface Pending {
-  readonly batch: TailBatch
-  readonly segment: Segment
-  readonly before: Place
-  readonly after: Place
-  readonly producerBefore: ProducerEntry | undefined
-}
 
 /** What the log around it hears. */
 export interface WriterEvents {
@@ -62,21 +45,12 @@ export interface WriterEvents {
   wrote(urgent: boolean): void
 }
 
-const relativeOffsetMax = 2 ** 31 - 1
-const segmentBytesLimit = 2 ** 31 - 1
-/** A gathered write that is larger is split, so that nobody waits long for his part. */
-const writeBytesMax = 4 * 1024 * 1024
-/** A batch of at least this size waits for others in the same turn; so much is written before it ends. */
-const gatherBytesMin = 16 * 1024
-const gatherBytesMax = 256 * 1024
 /** After so many bytes a checkpoint is due, so that a start never has to check much more. */
 const checkpointBytes = 256 * 1024 * 1024
 const done = Promise.resolve()
 
-export class LogWriter implements SyncedLog {
+export class LogWriter implements SyncedLog, WrittenLog {
   config: LogConfig
-  /** Ascending; the last one is written. Shared with the reader, changed only here. */
-  readonly segments: Segment[]
   readonly tail: LogTail
   readonly producers: ProducerState
   /** Why nothing can be appended any more. */
@@ -95,19 +69,13 @@ export class LogWriter implements SyncedLog {
   #next: Place
   /** Behind the last batch that was written. */
   writtenEnd: number
-  /** Is a write under way, or about to begin? */
-  isWriting = false
-  /** Bytes that wait for the end of this turn; -1 while none do. */
-  #gatheredBytes = -1
+  readonly #segments: SegmentRow
   readonly #syncer: LogSyncer
-  readonly #pending = new AppendQueue<Pending>()
+  readonly #writes: PendingWrites
   readonly #acknowledgements = new Acknowledgements()
   #isFull = false
   #fullWasSaid = false
-  #directoryMade: boolean
   #bytesSinceCheckpoint = 0
-  /** The end of a segment that was rolled, until the file of the next one is made. */
-  #rolled: { readonly end: Place; readonly next: Segment } | undefined
   #ioWaiters: (() => void)[] = []
 
   constructor(
@@ -121,14 +89,13 @@ export class LogWriter implements SyncedLog {
     this.config = config
     this.#shared = shared
     this.#events = events
-    this.segments = recovered.segments
+    this.#segments = new SegmentRow(directory, shared, recovered.segments)
     this.startOffset = recovered.startOffset
     this.tail = new LogTail(shared.budget)
     this.producers = recovered.producers
     this.offline = recovered.offline
     this.highWatermark = recovered.endOffset
     this.writtenEnd = recovered.endOffset
-    this.#directoryMade = recovered.segments.length > 0
     const segment = recovered.segments.at(-1)
     this.#next = {
       segment,
@@ -143,10 +110,21 @@ export class LogWriter implements SyncedLog {
     const first = recovered.segments[0]?.baseOffset ?? 0
     this.#syncer = new LogSyncer(directory, shared, this, {
       end: isServedUnsynced ? Math.min(recovered.endOffset, first) : recovered.endOffset,
-      isNew: !this.#directoryMade,
+      isNew: recovered.segments.length === 0,
     })
+    this.#writes = new PendingWrites(shared, this.#syncer, this)
     if (!isServedUnsynced) return
     for (const found of recovered.segments) if (found.size > 0) this.#syncer.wrote(found)
+  }
+
+  /** Ascending; the last one is written. Shared with the reader. */
+  get segments(): Segment[] {
+    return this.#segments.all
+  }
+
+  /** Is a write under way, or about to begin? */
+  get isWriting(): boolean {
+    return this.#writes.isWriting
   }
 
   /** Where the next batch goes. */
@@ -196,8 +174,12 @@ export class LogWriter implements SyncedLog {
     const { position, offset } = end
     if (end.segment === undefined || (position === 0 && end.segment.exists)) return offset
     // One that is empty was begun before, and its file could not be made.
-    const segment = position === 0 ? end.segment : this.#nextSegment(this.#shared.clock.now())
-    if (position > 0) this.#rolled = { end, next: segment }
+    const segment =
+      position === 0 ? end.segment : this.#segments.begin(offset, this.#shared.clock.now())
+    if (position > 0) {
+      this.#next = beginningOf(end, segment)
+      this.#segments.rolled(end, segment)
+    }
     // Its file must be there even if no batch follows. Either a batch that does makes it, or:
     while (!segment.exists) {
       if (this.isWriting) {
@@ -206,12 +188,12 @@ export class LogWriter implements SyncedLog {
         if (!this.segments.includes(segment)) throw new DiskFullError('the disk is full')
         continue
       }
-      this.isWriting = true
+      this.#writes.start()
       try {
-        await this.#prepare(segment)
+        await this.prepare(segment)
       } finally {
         // Should it have failed: what was appended meanwhile finds out why.
-        this.#pump()
+        this.#writes.pump()
       }
     }
     try {
@@ -228,10 +210,7 @@ export class LogWriter implements SyncedLog {
    * caller's to remove. All that they hold was synced.
    */
   dropBelow(offset: number): Segment[] {
-    const { segments } = this
-    let count = 0
-    while ((segments[count + 1]?.baseOffset ?? Number.POSITIVE_INFINITY) <= offset) count++
-    const dropped = segments.splice(0, count)
+    const dropped = this.#segments.dropBelow(offset)
     // A file that stays open takes its space.
     for (const segment of dropped) this.#syncer.release(segment)
     return dropped
@@ -307,238 +286,63 @@ export class LogWriter implements SyncedLog {
   }
 
   #place(batch: AppendBatch, length: number): Appended {
-    const { clock, crc32c, leaderEpoch } = this.#shared
     const { config } = this
+    const { clock } = this.#shared
     const now = clock.now()
+    const stampedAt = config.stampAtAppend ? now : undefined
     const before = this.#next
-    const { offset } = before
-    const lastOffset = offset + batch.lastOffsetDelta
-    const segment = this.#segmentFor(length, lastOffset, now)
-    const position = segment === before.segment ? before.position : 0
-    const isStamped = config.stampAtAppend
-    const header: BatchHeader = {
-      baseOffset: offset,
-      batchLength: length - batchLengthOverhead,
-      partitionLeaderEpoch: leaderEpoch,
-      magic: batchMagic,
-      crc: 0,
-      attributes: isStamped ? batch.attributes | logAppendTimeBit : batch.attributes,
-      lastOffsetDelta: batch.lastOffsetDelta,
-      baseTimestamp: batch.baseTimestamp,
-      maxTimestamp: isStamped ? now : batch.maxTimestamp,
-      producerId: batch.producerId,
-      producerEpoch: batch.producerEpoch,
-      baseSequence: batch.baseSequence,
-      recordCount: batch.recordCount,
-    }
-    const headerBytes = encodeBatchHeader(header)
-    const { received } = batch
-    header.crc =
-      received !== undefined && hasSameCrc(headerBytes, received)
-        ? decodeBatchHeader(received).crc
-        : batchCrc(headerBytes, batch.records, crc32c)
-    setBatchCrc(headerBytes, header.crc)
-    const isNewer = segment !== before.segment || header.maxTimestamp > before.maxTimestamp
-    this.#next = {
-      segment,
-      position: position + length,
-      offset: lastOffset + 1,
-      maxTimestamp: isNewer ? header.maxTimestamp : before.maxTimestamp,
-      maxTimestampOffset: isNewer ? lastOffset : before.maxTimestampOffset,
-      lastEpoch: leaderEpoch,
-    }
+    const lastOffset = before.offset + batch.lastOffsetDelta
+    const segment = this.#segments.forBatch(before, length, lastOffset, now, config)
+    if (segment !== before.segment) this.#next = beginningOf(before, segment)
+    const { placed, after } = placeBatch(batch, before, segment, stampedAt, this.#shared)
+    this.#next = after
     const producerBefore =
       batch.producerId < 0
         ? undefined
-        : this.producers.append(header, offset, Math.floor(clock.monotonic()))
-    const placed = new TailBatch(header, headerBytes, batch.records, batch.recordsLength)
-    // Until it is written: whoever sent it may let go of it at once, and some want no answer.
-    placed.retain(this.#shared.budget)
-    this.#pending.push({
-      batch: placed,
-      segment,
-      before,
-      after: this.#next,
-      producerBefore,
-    })
+        : this.producers.append(placed.header, before.offset, Math.floor(clock.monotonic()))
     const acknowledged = this.#acknowledgements.add(lastOffset + 1)
-    this.#gather(length)
+    this.#writes.push({ batch: placed, segment, before, after, producerBefore }, length)
     return {
-      baseOffset: offset,
-      appendTimestamp: isStamped ? now : undefined,
+      baseOffset: before.offset,
+      appendTimestamp: stampedAt,
       acknowledged,
       duplicate: false,
     }
   }
 
-  /** The segment that takes a batch of this length: the last one, or a new one behind it. */
-  #segmentFor(length: number, lastOffset: number, now: number): Segment {
-    const { segment, position } = this.#next
-    const { config } = this
-    if (segment !== undefined) {
-      const bytesMax = Math.min(config.segmentBytes, segmentBytesLimit)
-      const isFull = position + length > bytesMax
-      const isOld = segment.time >= 0 && now - segment.time > config.segmentMs
-      const isFar = lastOffset - segment.baseOffset > relativeOffsetMax
-      if (position === 0 || !(isFull || isOld || isFar)) {
-        if (position === 0) segment.time = now
-        return segment
-      }
+  prepare(segment: Segment): Promise<void> {
+    return this.#segments.prepare(segment, this.#syncer)
+  }
+
+  wrote({ batch, segment, before, after }: PendingBatch): void {
+    if (before.segment !== segment) seal(before)
+    const length = batchBytes(batch.header)
+    const time = {
+      timestamp: after.maxTimestamp,
+      relativeOffset: after.maxTimestampOffset - segment.baseOffset,
     }
-    return this.#nextSegment(now)
+    const relativeOffset = after.offset - 1 - segment.baseOffset
+    const interval = this.config.indexIntervalBytes
+    segment.index.note(after.position - length, length, relativeOffset, time, interval)
+    segment.size = after.position
+    segment.wrote(after.position - length, after.position)
+    if (this.#events.keepsTail) this.tail.push(batch)
+    this.writtenEnd = after.offset
+    this.#bytesSinceCheckpoint += length
+    this.#syncer.wrote(segment)
+    if (segment.index.wantsFlush) void segment.index.flush().catch(() => {})
   }
 
-  #nextSegment(now: number): Segment {
-    const next = new Segment(this.#directory, this.#next.offset, this.#shared)
-    next.time = now
-    this.segments.push(next)
-    this.#next = beginningOf(this.#next, next)
-    return next
-  }
-
-  /**
-   * What comes in together joins one write: a write costs by the call, and a large one costs the
-   * operating system less a byte. Small batches come in one piece of the socket, and are written after
-   * it; larger ones are waited for until the turn of the event loop ends, but not without end, so that
-   * the disk works while the rest still comes in.
-   */
-  #gather(bytes: number): void {
-    if (!this.isWriting) {
-      this.isWriting = true
-      this.#gatheredBytes = 0
-      const gathered = bytes < gatherBytesMin ? done : this.#shared.clock.yield()
-      void gathered.then(() => this.#endGathering())
-    }
-    if (this.#gatheredBytes < 0) return
-    this.#gatheredBytes += bytes
-    if (this.#gatheredBytes >= gatherBytesMax) this.#endGathering()
-  }
-
-  #endGathering(): void {
-    if (this.#gatheredBytes < 0) return
-    this.#gatheredBytes = -1
-    this.#pump()
-  }
-
-  /** Writes what is pending, at once as far as the disk allows. */
-  #pump(): void {
-    for (;;) {
-      const first = this.#pending.first()
-      if (first === undefined || this.isOver) break
-      const open = this.#syncer.fileOf(first.segment)
-      if (open === undefined || !first.segment.exists) {
-        this.#prepare(first.segment).then(
-          () => this.#pump(),
-          (error) => this.#failed(error, first),
-        )
-        return
-      }
-      const group = this.#takeGroup(first)
-      let writing: Promise<void> | undefined
-      try {
-        writing = open.file.write(
-          first.after.position - batchBytes(first.batch.header),
-          group.chunks,
-        )
-      } catch (error) {
-        writing = Promise.reject(error)
-      }
-      if (writing === undefined) {
-        this.#wrote(group.count)
-      } else {
-        // While it is under way nobody may free what it writes, even if all its senders are told that
-        // the log has ended.
-        const release = this.#hold(group.chunks)
-        writing.then(
-          () => {
-            this.#wrote(group.count)
-            release()
-            this.#pump()
-          },
-          (error) => {
-            release()
-            this.#failed(error, first)
-          },
-        )
-        return
-      }
-    }
-    this.isWriting = false
-    this.#syncer.releaseFiles()
-    this.#noteIoEnded()
-  }
-
-  #hold(chunks: Chunks): () => void {
-    const { budget } = this.#shared
-    for (const chunk of chunks) budget.retain(chunk.buffer)
-    return () => {
-      for (const chunk of chunks) budget.releaseBuffer(chunk.buffer)
-    }
-  }
-
-  /** The views of the pending batches that go to the first one's segment in one write. */
-  #takeGroup(first: Pending): { chunks: Uint8Array[]; count: number } {
-    const chunks: Uint8Array[] = []
-    let count = 0
-    let bytes = 0
-    for (const { batch, segment } of this.#pending) {
-      bytes += batchHeaderBytes + batch.recordsLength
-      if (segment !== first.segment || (count > 0 && bytes > writeBytesMax)) break
-      chunks.push(batch.headerBytes)
-      for (const chunk of batch.records) chunks.push(chunk)
-      count++
-    }
-    return { chunks, count }
-  }
-
-  #wrote(count: number): void {
-    if (this.isOver) return
+  wroteAll(): void {
     this.#fullWasSaid = false
-    for (let index = 0; index < count; index++) {
-      const { batch, segment, before, after } = this.#pending.shift() as Pending
-      if (before.segment !== segment) seal(before)
-      const length = batchBytes(batch.header)
-      const time = {
-        timestamp: after.maxTimestamp,
-        relativeOffset: after.maxTimestampOffset - segment.baseOffset,
-      }
-      const relativeOffset = after.offset - 1 - segment.baseOffset
-      const interval = this.config.indexIntervalBytes
-      segment.index.note(after.position - length, length, relativeOffset, time, interval)
-      segment.size = after.position
-      segment.wrote(after.position - length, after.position)
-      if (this.#events.keepsTail) this.tail.push(batch)
-      batch.release(this.#shared.budget)
-      this.writtenEnd = after.offset
-      this.#bytesSinceCheckpoint += length
-      this.#syncer.wrote(segment)
-      if (segment.index.wantsFlush) void segment.index.flush().catch(() => {})
-    }
     this.#events.wrote(this.#bytesSinceCheckpoint > checkpointBytes)
     if (this.#shared.syncMode === 'os') this.#advance(this.writtenEnd)
     if (this.#syncer.isWanted) this.#syncer.request()
   }
 
-  /** Makes the directory and the file where they are missing, and opens it. */
-  async #prepare(segment: Segment): Promise<void> {
-    const { disk, files } = this.#shared
-    if (!this.#directoryMade) {
-      await disk.makeDirectory(this.#directory)
-      this.#directoryMade = true
-      this.#syncer.parentUnsynced = true
-    }
-    if (this.#syncer.fileOf(segment) !== undefined) return
-    const open = await files.acquire(segment.logPath, { create: !segment.exists })
-    this.#syncer.opened(segment, open)
-    if (segment.exists) return
-    segment.exists = true
-    this.#syncer.directoryUnsynced = true
-    if (this.#rolled?.next === segment) {
-      seal(this.#rolled.end)
-      this.#rolled = undefined
-    }
-    // A file of this name can only be what a write left that was taken back.
-    await open.file.truncate(0)
+  writeEnded(): void {
+    this.#syncer.releaseFiles()
+    this.#noteIoEnded()
   }
 
   #advance(end: number): void {
@@ -547,14 +351,13 @@ export class LogWriter implements SyncedLog {
     this.#events.advanced()
   }
 
-  /** A write, or what comes before it, failed: `first` is the first batch that it was to hold. */
-  #failed(error: unknown, first: Pending): void {
+  writeFailed(error: unknown, first: PendingBatch): void {
     const message = (error as Error).message
     if (!(error instanceof DiskError) || error.kind !== 'full') {
       this.goOffline(`a write failed: ${message}`)
     }
     if (this.isOver) {
-      this.isWriting = false
+      this.#writes.stop()
       this.#noteIoEnded()
       return
     }
@@ -569,11 +372,11 @@ export class LogWriter implements SyncedLog {
     this.#takeBack(dropped).then(
       () => {
         this.#isFull = false
-        this.#pump()
+        this.#writes.pump()
       },
       (cause: Error) => {
         this.goOffline(`a write failed and could not be taken back: ${cause.message}`)
-        this.#pump()
+        this.#writes.pump()
       },
     )
   }
@@ -596,11 +399,10 @@ export class LogWriter implements SyncedLog {
    * Takes back every place from `first` on, the last one first. Returns the segments that are no part
    * of the log any more.
    */
-  #rewind(first: Pending, error: Error): Segment[] {
+  #rewind(first: PendingBatch, error: Error): Segment[] {
     this.rewinds++
     for (;;) {
-      const pending = this.#pending.pop() as Pending
-      pending.batch.release(this.#shared.budget)
+      const pending = this.#writes.pop() as PendingBatch
       const { header } = pending.batch
       if (header.producerId >= 0) {
         this.producers.restore(header.producerId, pending.producerBefore)
@@ -611,19 +413,13 @@ export class LogWriter implements SyncedLog {
     const { before, segment } = first
     this.#next =
       segment !== before.segment && segment.exists ? beginningOf(before, segment) : before
-    const kept =
-      this.#next.segment === undefined ? 0 : this.segments.indexOf(this.#next.segment) + 1
-    const dropped = this.segments.splice(kept)
+    const dropped = this.#segments.dropBehind(this.#next.segment)
     this.#syncer.lower(this.#next.offset)
     return dropped
   }
 
   #rejectAll(error: Error): void {
-    for (;;) {
-      const pending = this.#pending.pop()
-      if (pending === undefined) break
-      pending.batch.release(this.#shared.budget)
-    }
+    while (this.#writes.pop() !== undefined);
     this.#acknowledgements.refuseAfter(-1, error)
     this.#syncer.refuseAll(error)
   }
