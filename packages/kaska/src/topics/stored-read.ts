@@ -8,7 +8,8 @@
  *                  wait --> gather those that woke it, behind what is already held --> ...
  *
  * The parts are served in their order, each within its own bytes and all within the request's; the first
- * batch of all is given whatever its size. What is held while it waits for more is less than `bytesMin`.
+ * batch of all is given whatever its size. Once there is one, the other parts are read from the disk beside
+ * each other. What is held while it waits for more is less than `bytesMin`.
  */
 import {
   type Clock,
@@ -71,6 +72,8 @@ const sliceMs = 4
 const sliceParts = 64
 /** How long a read that has something waits for memory for more. */
 const patienceMs = 100
+/** Reads from the disk that one request has under way. */
+const readsAheadMax = 8
 /** The budget that a read leaves to others when it asks for a second partition's batches. */
 const roomBytes = 1024 * 1024
 /** What may be held of the budget while more is waited for: one part in so many. */
@@ -87,6 +90,16 @@ interface Slot {
   error: KaskaError | undefined
   diverging: { readonly epoch: number; readonly endOffset: number } | undefined
   isEpochChecked: boolean
+}
+
+/** A read of one part that goes on beside those of others. */
+interface ReadAhead {
+  readonly slot: Slot
+  /** What it may bring. */
+  readonly bytesLeft: number
+  readonly reading: Promise<StoredBatches>
+  /** Ends its wait for memory. */
+  readonly patience: AbortController
 }
 
 /** Reads once: `run` is called once. */
@@ -241,56 +254,90 @@ export class StoredRead implements PartitionWaiter {
   }
 
   async #gather(slots: readonly Slot[]): Promise<void> {
-    for (const [index, slot] of slots.entries()) {
-      if (index % sliceParts === sliceParts - 1) await this.#giveWay()
-      const { partition, part, error, diverging } = slot
-      if (partition === undefined || error !== undefined || diverging !== undefined) continue
-      try {
-        if (partition.ended !== undefined) throw partition.ended
-        const log = partition.log
-        if (log === undefined) continue
-        if (!slot.isEpochChecked) await this.#checkEpoch(slot, log, part.lastEpoch ?? -1)
-        if (slot.diverging !== undefined || !hasMore(log, slot.next)) continue
-        await this.#read(slot, log)
-      } catch (failure) {
-        const isEnd = failure instanceof ClosedError && partition.ended !== undefined
-        this.#fail(slot, isEnd ? partition.ended : failure)
+    const reads: ReadAhead[] = []
+    try {
+      for (const [index, slot] of slots.entries()) {
+        if (index % sliceParts === sliceParts - 1) await this.#giveWay()
+        const { partition, part, error, diverging } = slot
+        if (partition === undefined || error !== undefined || diverging !== undefined) continue
+        try {
+          if (partition.ended !== undefined) throw partition.ended
+          const log = partition.log
+          if (log === undefined) continue
+          if (!slot.isEpochChecked) await this.#checkEpoch(slot, log, part.lastEpoch ?? -1)
+          if (slot.diverging !== undefined || !hasMore(log, slot.next)) continue
+          if (this.#bytes === 0) await this.#readFirst(slot, log)
+          else await this.#readAhead(slot, log, reads)
+        } catch (failure) {
+          this.#failedIn(slot, failure)
+        }
       }
+    } finally {
+      await this.#takeAll(reads)
     }
   }
 
-  async #read(slot: Slot, log: PartitionLog): Promise<void> {
-    const { budget, clock } = this.#seams
-    const bytesLeft = Math.min(slot.part.bytesMax - slot.bytes, this.#bytesMax - this.#bytes)
-    const hasSome = this.#bytes > 0
-    if (hasSome && bytesLeft <= 0) {
-      this.#isOver = true
-      return
-    }
-    // Memory is waited for with empty hands only: reads that hold some and want more could wait for
-    // each other for ever.
-    if (hasSome && (budget.waiting > 0 || budget.available < bytesLeft + roomBytes)) {
-      this.#isOver = true
-      return
-    }
-    const patience = hasSome ? new AbortController() : undefined
-    const signal = patience?.signal ?? this.#signal
+  /** Memory is waited for with empty hands only: reads that hold some and want more could wait for each other for ever. */
+  async #readFirst(slot: Slot, log: PartitionLog): Promise<void> {
+    const bytesLeft = Math.max(1, Math.min(slot.part.bytesMax - slot.bytes, this.#bytesMax))
     // The batches' CRCs go along to a reader that looks at them itself.
-    const reading = log.read(slot.next, Math.max(1, bytesLeft), signal, 'once')
+    this.#take(slot, await log.read(slot.next, bytesLeft, this.#signal, 'once'), bytesLeft)
+  }
+
+  /** Begins a read beside others, or takes from memory; what is read ahead is taken first where it leaves no room. */
+  async #readAhead(slot: Slot, log: PartitionLog, reads: ReadAhead[]): Promise<void> {
+    if (reads.length >= readsAheadMax || this.#roomFor(slot, reads) <= 0) await this.#takeAll(reads)
+    const bytesLeft = this.#roomFor(slot, reads)
+    if (bytesLeft <= 0) {
+      this.#isOver = true
+      return
+    }
+    const patience = new AbortController()
+    const reading = log.read(slot.next, bytesLeft, patience.signal, 'once')
     if (!(reading instanceof Promise)) {
       this.#take(slot, reading, bytesLeft)
       return
     }
-    const timer = patience && clock.after(patienceMs, () => patience.abort())
-    try {
-      this.#take(slot, await reading, bytesLeft)
-    } catch (error) {
-      if (patience?.signal.aborted !== true || error instanceof KaskaError) throw error
-      // What ran out of patience comes with the next read.
-      this.#isOver = true
-    } finally {
-      timer?.cancel()
+    // Heard of when it is taken.
+    reading.catch(() => {})
+    reads.push({ slot, bytesLeft, reading, patience })
+  }
+
+  /** How many bytes may be read for a slot beside what is read ahead; 0 where memory is short too. */
+  #roomFor({ part, bytes }: Slot, reads: readonly ReadAhead[]): number {
+    const { budget } = this.#seams
+    const ahead = reads.reduce((sum, { bytesLeft }) => sum + bytesLeft, 0)
+    const room = Math.min(part.bytesMax - bytes, this.#bytesMax - this.#bytes - ahead)
+    const isShort = budget.waiting > 0 || budget.available < ahead + room + roomBytes
+    return isShort ? 0 : room
+  }
+
+  /** Takes what is read ahead, in its order, and waits for it with little patience. */
+  async #takeAll(reads: ReadAhead[]): Promise<void> {
+    const taken = reads.splice(0)
+    if (taken.length === 0) return
+    const timer = this.#seams.clock.after(patienceMs, () => {
+      for (const { patience } of taken) patience.abort()
+    })
+    const results = await Promise.allSettled(taken.map(({ reading }) => reading))
+    timer.cancel()
+    let broken: { readonly error: unknown } | undefined
+    for (const [index, result] of results.entries()) {
+      const { slot, bytesLeft, patience } = taken[index] as ReadAhead
+      if (result.status === 'fulfilled') {
+        this.#take(slot, result.value, bytesLeft)
+      } else if (patience.signal.aborted && !(result.reason instanceof KaskaError)) {
+        // What ran out of patience comes with the next read.
+        this.#isOver = true
+      } else {
+        try {
+          this.#failedIn(slot, result.reason)
+        } catch (error) {
+          broken = { error }
+        }
+      }
     }
+    if (broken !== undefined) throw broken.error
   }
 
   #take(slot: Slot, stored: StoredBatches, bytesLeft: number): void {
@@ -317,6 +364,11 @@ export class StoredRead implements PartitionWaiter {
     if (end.endOffset >= slot.part.offset && slot.part.offset <= log.startOffset) return
     slot.diverging = end
     this.#isOver = true
+  }
+
+  #failedIn(slot: Slot, failure: unknown): void {
+    const ended = slot.partition?.ended
+    this.#fail(slot, failure instanceof ClosedError && ended !== undefined ? ended : failure)
   }
 
   #fail(slot: Slot, error: unknown): void {
