@@ -9,7 +9,7 @@
  */
 import { type Clock, kafka, OverloadedError, type Random, type Timer } from '@kaska/protocol'
 import type { State, StateLog } from '../log/state-log.ts'
-import { Group } from './group.ts'
+import { Group, type GroupHost } from './group.ts'
 import {
   type JoinAnswer,
   type JoinCaller,
@@ -20,7 +20,6 @@ import {
   type SyncAnswer,
 } from './group-answers.ts'
 import type { GroupConfig } from './group-config.ts'
-import type { GroupHost } from './group-host.ts'
 import { protocolsBytes } from './group-member.ts'
 import { GroupStore } from './group-store.ts'
 import type { CommitMember, GroupOffsets, Membership } from './membership.ts'

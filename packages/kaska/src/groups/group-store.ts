@@ -16,7 +16,7 @@
 import { ChunkReader, type Chunks, ChunkWriter, decodeUtf8, joinChunks } from '@kaska/protocol'
 import type { State, StateLog } from '../log/state-log.ts'
 import type { Group } from './group.ts'
-import type { GroupImage } from './group-host.ts'
+import type { GroupImage } from './group-image.ts'
 import { GroupMember, type GroupProtocol } from './group-member.ts'
 
 const generationKind = 1

@@ -7,7 +7,7 @@
  * one is forgotten, another one has the time of its session to come back. (Kafka does not see it end,
  * and gives partitions to a member that is gone.)
  */
-import { kafka } from '@kaska/protocol'
+import { type Clock, kafka } from '@kaska/protocol'
 import {
   type JoinAnswer,
   type JoinCaller,
@@ -16,7 +16,8 @@ import {
   refuseSync,
   type SyncAnswer,
 } from './group-answers.ts'
-import type { GroupHost, GroupImage } from './group-host.ts'
+import type { GroupConfig } from './group-config.ts'
+import type { GroupImage } from './group-image.ts'
 import { GroupMember, type GroupProtocol } from './group-member.ts'
 import type { GroupMembers } from './group-members.ts'
 import { type GroupState, Rebalance } from './rebalance.ts'
@@ -26,6 +27,23 @@ const { errorCode } = kafka
 
 /** A new member that is not told its id before the generation begins cannot send heartbeats. */
 const newMemberJoinMs = 300_000
+
+/** What a group needs of what is around it. */
+export interface GroupHost {
+  readonly clock: Clock
+  readonly config: GroupConfig
+  /** An id that nobody has, which begins with this. */
+  newMemberId(prefix: string): string
+  /** Makes the generation as it stands durable. */
+  store(group: Group): Promise<void>
+  /** What the group takes in memory has grown by so much. */
+  counted(bytes: number): void
+  /** An id was given to somebody who has yet to join with it, or is not waited for any more. */
+  pendingAdded(group: Group, memberId: string): void
+  pendingRemoved(memberId: string): void
+  /** Nobody is in the group any more, and nobody is expected. */
+  emptied(group: Group): void
+}
 
 export class Group {
   readonly name: string

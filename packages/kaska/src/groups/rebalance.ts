@@ -16,7 +16,7 @@ import { type Clock, emptyBytes, kafka } from '@kaska/protocol'
 import { Alarm } from './alarm.ts'
 import { GivenIds, type GivenIdsOwner } from './given-ids.ts'
 import { type JoinAnswer, refuseJoin, refuseSync, type SyncAnswer } from './group-answers.ts'
-import type { GroupImage } from './group-host.ts'
+import type { GroupImage } from './group-image.ts'
 import type { GroupMember } from './group-member.ts'
 import { GroupMembers } from './group-members.ts'
 
