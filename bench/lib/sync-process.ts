@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import path from 'node:path'
 import process from 'node:process'
+import { nodeClock } from '../../packages/kaska/src/host/node-clock.ts'
 import { openNodeDisk } from '../../packages/kaska/src/host/node-disk.ts'
 import type { Disk, DiskFile } from '../../packages/kaska/src/log/disk.ts'
 import { SyncQueue } from '../../packages/kaska/src/log/sync-queue.ts'
@@ -39,7 +40,7 @@ try {
     )
     const journal = await disk.open('journal', { create: true })
     const rounds = Math.max(isQuick ? 15 : 50, Math.ceil((isQuick ? 1000 : 5000) / count))
-    const queue = new SyncQueue(disk.syncsMax)
+    const queue = new SyncQueue(disk.syncsMax, nodeClock)
     const each: number[] = []
     const synced: number[] = []
     const all: number[] = []

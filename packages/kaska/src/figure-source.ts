@@ -51,6 +51,7 @@ export function createFigureSource(
       return engine.openPartitions
     },
     budget,
+    syncs: directory.shared.syncQueue,
     process: (): ProcessFigures => process.read(),
     async disk(waitMs: number): Promise<DiskFigures | null> {
       if (parts.isInMemory) return null

@@ -72,6 +72,8 @@ export interface FigureSource {
   readonly traffic: Traffic | null
   readonly openPartitions: number | null
   readonly budget: { readonly used: number; readonly total: number }
+  /** Those that have ended, and their time added up; so many may be under way at once. */
+  readonly syncs?: { readonly count: number; readonly runMs: number; readonly parallelMax: number }
   process(): ProcessFigures
   /** Null where there is none: in memory, or elsewhere. Waits so long for the sizes of logs that are not open. */
   disk(waitMs: number): Promise<DiskFigures | null>

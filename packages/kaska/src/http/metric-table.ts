@@ -192,6 +192,22 @@ export const metricTable: readonly MetricRow[] = [
     samples: ({ disk }) => one(disk?.freeBytes),
   },
   {
+    ...counter('kaska_syncs_total', [], 'Syncs of files to the disk.'),
+    samples: ({ figures: { syncs } }) => one(syncs?.count),
+  },
+  {
+    ...counter(
+      'kaska_sync_seconds_total',
+      [],
+      'The time of these, added up: its rate is how many are under way at once.',
+    ),
+    samples: ({ figures: { syncs } }) => one(syncs && syncs.runMs / 1000),
+  },
+  {
+    ...gauge('kaska_syncs_at_once_max', [], 'How many may be under way at once; others wait.'),
+    samples: ({ figures: { syncs } }) => one(syncs?.parallelMax),
+  },
+  {
     ...gauge(
       'kaska_memory_budget_bytes',
       [],

@@ -128,7 +128,7 @@ export class DataDirectory {
       syncMode,
       leaderEpoch: identity.leaderEpoch,
       bootEpoch: identity.bootEpoch,
-      syncQueue: new SyncQueue(options.syncsMax ?? disk.syncsMax),
+      syncQueue: new SyncQueue(options.syncsMax ?? disk.syncsMax, clock),
       budget,
       files: new FileCache(disk, options.openFilesMax ?? openFilesMaxDefault),
       indexes: new IndexCache(indexBytesMax),
