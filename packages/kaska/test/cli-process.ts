@@ -100,12 +100,13 @@ export class ServeProcess implements AsyncDisposable {
     })
   }
 
-  /** On a free port, in memory unless `--data` is among the arguments. */
+  /** On a free port, in memory unless `--data` or `--engine` is among the arguments. */
   static async start(
     args: readonly string[] = [],
     options: RunOptions = {},
   ): Promise<ServeProcess> {
-    const where = args.includes('--data') ? [] : ['--memory']
+    const isElsewhere = args.includes('--data') || args.includes('--engine')
+    const where = isElsewhere ? [] : ['--memory']
     const child = start(['serve', '--port', '0', ...where, ...args], options)
     let errors = ''
     const onError = (chunk: Buffer): void => {
