@@ -1,5 +1,6 @@
 /** What is said: the engine's interface, its errors, the record batch, the native frames, Kafka's messages. */
 export * from './bytes.ts'
+export * from './compression/codecs.ts'
 export { expandLz4 } from './compression/lz4.ts'
 export { expandSnappy } from './compression/snappy.ts'
 export * from './compression.ts'
