@@ -1,19 +1,20 @@
 /** One topic and many readers: how much goes out, and how late a message is when it comes to one at a time. */
 import { native } from '@kaska/protocol'
-import { gauge, readGauges } from '../lib/gauges.ts'
+import { busyShare, readGauges } from '../lib/gauges.ts'
 import { consumeFromKaska, produceToKaska } from '../lib/load.ts'
 import { batchOf, RawConnection } from '../lib/raw-connection.ts'
 import { median, quantile } from '../lib/stats.ts'
 import { openEchoes, sendAtRate } from '../lib/steady.ts'
-import type { SuiteOptions, Table } from '../lib/suite.ts'
+import type { SuiteOptions } from '../lib/suite.ts'
 import { startEcho, startKaska, type Target } from '../lib/target.ts'
-import { ms, thousands } from './text.ts'
+import { type Carried, type Part, rates } from './part.ts'
+import { ms, percent, thousands } from './text.ts'
 
 const readerCounts = [1, 10, 100]
 const messageBytes = 1024
 const sendsPerSecond = 500
 
-export async function measureFanOut(options: SuiteOptions): Promise<Table[]> {
+export async function measureFanOut(options: SuiteOptions): Promise<Part> {
   const { isQuick, say } = options
   await using kaska = await startKaska({ sync: 'os' })
   await using echo = await startEcho()
@@ -26,14 +27,23 @@ export async function measureFanOut(options: SuiteOptions): Promise<Table[]> {
   // Compiles what it uses.
   await consumeFromKaska(kaska, messageBytes, 2, 'bulk')
   const rows: string[][] = []
+  const carried: Carried[] = []
   for (const readers of readerCounts) {
     say(`fan-out: ${readers} readers`)
     const bulk = await readByAll(kaska, readers, isQuick ? 1 : Math.max(1, Math.ceil(20 / readers)))
     const live = await follow(kaska, readers, seconds)
+    if (readers > 1) {
+      carried.push({
+        what: `deliveries of single messages to ${readers} readers that wait`,
+        ...rates(live.deliveries / live.seconds / live.busy, 'a second'),
+        limit: `computed: ${thousands(live.deliveries / live.seconds)} a second took the loop ${percent(live.busy)}`,
+      })
+    }
     rows.push([
       thousands(readers),
       thousands(bulk.megabytesPerSecond),
       bulk.cpuPerGigabyte.toFixed(2),
+      bulk.busy.toFixed(2),
       thousands(live.deliveries / live.seconds),
       ms(median(live.micros)),
       ms(quantile(live.micros, 0.99)),
@@ -42,27 +52,28 @@ export async function measureFanOut(options: SuiteOptions): Promise<Table[]> {
       live.busy.toFixed(2),
     ])
   }
-  return [
-    {
-      title: 'One topic, many readers, 1 KiB messages, sync os',
-      head: [
-        'readers',
-        'reading it all: MB/s together',
-        'CPU s/GB',
-        `following ${sendsPerSecond} messages/s: deliveries/s`,
-        'p50, ms',
-        'p99, ms',
-        'p50 : echo',
-        'CPU µs/delivery',
-        'loop busy',
-      ],
-      rows,
-      note: `From the sending of a message to its arrival at a reader, all in one program on another core. An echo of as many bytes, at the same rate: p50 ${ms(echoP50)} ms.`,
-    },
-  ]
+  const table = {
+    title: 'One topic, many readers, 1 KiB messages, sync os',
+    head: [
+      'readers',
+      'reading it all: MB/s together',
+      'CPU s/GB',
+      'loop busy',
+      `following ${sendsPerSecond} messages/s: deliveries/s`,
+      'p50, ms',
+      'p99, ms',
+      'p50 : echo',
+      'CPU µs/delivery',
+      'loop busy',
+    ],
+    rows,
+    note: `From the sending of a message to its arrival at a reader, all in one program on another core. An echo of as many bytes, at the same rate: p50 ${ms(echoP50)} ms.`,
+  }
+  return { tables: [table], carried }
 }
 
 async function readByAll(kaska: Target, readers: number, rounds: number) {
+  const before = await readGauges(kaska)
   const cpuBefore = kaska.cpuSeconds()
   const started = performance.now()
   let bytes = 0
@@ -76,6 +87,7 @@ async function readByAll(kaska: Target, readers: number, rounds: number) {
   return {
     megabytesPerSecond: bytes / 1e6 / seconds,
     cpuPerGigabyte: (kaska.cpuSeconds() - cpuBefore) / (bytes / 1e9),
+    busy: busyShare(before, await readGauges(kaska)),
   }
 }
 
@@ -132,7 +144,6 @@ async function follow(kaska: Target, readers: number, seconds: number) {
   const cpuSeconds = kaska.cpuSeconds() - cpuBefore
   isStopped = true
   for (const reader of opened) await reader[Symbol.asyncDispose]()
-  const name = 'kaska_event_loop_busy_seconds_total'
-  const busy = (gauge(after, name) - gauge(before, name)) / elapsed
+  const busy = busyShare(before, after)
   return { deliveries, micros, seconds: elapsed, cpuSeconds, busy }
 }

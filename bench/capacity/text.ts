@@ -12,3 +12,11 @@ export function percent(share: number): string {
 export function ms(micros: number): string {
   return (micros / 1000).toFixed(micros < 10_000 ? 2 : 0)
 }
+
+/** What a load filled. */
+export function full(load: { busy: number; syncs: number; driverBusy?: number }): string {
+  const parts = [`loop ${percent(load.busy)}`]
+  if (load.syncs > 0) parts.push(`${load.syncs.toFixed(1)} syncs at once`)
+  if (load.driverBusy !== undefined) parts.push(`the driver’s loop ${percent(load.driverBusy)}`)
+  return parts.join(', ')
+}

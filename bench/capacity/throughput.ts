@@ -1,9 +1,10 @@
 /** How many messages and bytes go in and out at once, by size, beside a bare sink that takes the same bytes. */
 import { produceToSink } from '../lib/load.ts'
 import { Pair, retentionOptions, stretch } from '../lib/steady.ts'
-import type { SuiteOptions, Table } from '../lib/suite.ts'
+import type { SuiteOptions } from '../lib/suite.ts'
 import { startKaska, startSink } from '../lib/target.ts'
-import { thousands } from './text.ts'
+import { type Carried, type Part, rates } from './part.ts'
+import { full, thousands } from './text.ts'
 
 const pairsCount = 4
 
@@ -20,8 +21,9 @@ const loads: readonly Load[] = [
   { name: '64 KiB, one a request', messageBytes: 65_536, batchMessages: 1 },
 ]
 
-export async function measureThroughput({ isQuick, say }: SuiteOptions): Promise<Table[]> {
+export async function measureThroughput({ isQuick, say }: SuiteOptions): Promise<Part> {
   const rows: string[][] = []
+  const carried: Carried[] = []
   const [warmUpSeconds, seconds] = isQuick ? [0.3, 0.5] : [2.5, 5]
   for (const sync of ['os', 'always'] as const) {
     await using sink = await startSink('sync', sync)
@@ -51,6 +53,12 @@ export async function measureThroughput({ isQuick, say }: SuiteOptions): Promise
       const toSink = { messageBytes, batchMessages, batches, window: 5 * pairsCount }
       await produceToSink(sink, toSink)
       const sunk = await produceToSink(sink, toSink)
+      const isBytes = messageBytes * batchMessages > 10_000
+      carried.push({
+        what: `in, and out once: ${name}, sync ${sync}`,
+        ...rates(isBytes ? megabytesIn : sent, isBytes ? 'MB/s' : 'messages/s'),
+        limit: full(measured),
+      })
       const gigabytes = (measured.sent * messageBytes) / 1e9
       rows.push([
         `${name}, sync ${sync}`,
@@ -63,30 +71,33 @@ export async function measureThroughput({ isQuick, say }: SuiteOptions): Promise
         (sunk.cpuSeconds / (sunk.messages / 1e6)).toFixed(2),
         (measured.cpuSeconds / measured.seconds).toFixed(2),
         measured.busy.toFixed(2),
+        measured.driverBusy.toFixed(2),
+        measured.syncs.toFixed(1),
         (kaska.memory().peakBytes / 2 ** 20).toFixed(0),
       ])
     }
   }
-  return [
-    {
-      title: 'In and out at once: 4 senders and 4 readers, each message read once',
-      head: [
-        '',
-        'in, messages/s',
-        'out, messages/s',
-        'in, MB/s',
-        'in : sink',
-        'CPU s/GB',
-        'CPU s/M messages',
-        'sink CPU s/M',
-        'cores',
-        'loop busy',
-        'peak memory, MiB',
-      ],
-      rows,
-      note:
-        'MB/s are of the messages’ values. CPU is the broker’s, of all its threads, for a message that comes in and goes out once. ' +
-        'A sink (bench/sink.ts) takes the same bytes, with as much under way, into one file, and sends nothing on. Old messages are deleted all the time (retention.bytes).',
-    },
-  ]
+  const table = {
+    title: 'In and out at once: 4 senders and 4 readers, each message read once',
+    head: [
+      '',
+      'in, messages/s',
+      'out, messages/s',
+      'in, MB/s',
+      'in : sink',
+      'CPU s/GB',
+      'CPU s/M messages',
+      'sink CPU s/M',
+      'cores',
+      'loop busy',
+      'driver busy',
+      'syncs at once',
+      'peak memory, MiB',
+    ],
+    rows,
+    note:
+      'MB/s are of the messages’ values. CPU is the broker’s, of all its threads, for a message that comes in and goes out once. ' +
+      'A sink (bench/sink.ts) takes the same bytes, with as much under way, into one file, and sends nothing on. Old messages are deleted all the time (retention.bytes).',
+  }
+  return { tables: [table], carried }
 }

@@ -3,9 +3,11 @@
  * event loop was since it was last asked (bench/lib/loop-watch.ts).
  */
 import { readFileSync, rmSync } from 'node:fs'
+import { get } from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import process from 'node:process'
+import { text } from 'node:stream/consumers'
 import { setTimeout as pass } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { type KaskaOptions, startKaska, type Target } from './target.ts'
@@ -14,13 +16,22 @@ import { type KaskaOptions, startKaska, type Target } from './target.ts'
 export type Gauges = ReadonlyMap<string, number>
 
 export async function readGauges(target: Target): Promise<Gauges> {
-  const response = await fetch(`http://127.0.0.1:${target.port}/metrics`)
   const gauges = new Map<string, number>()
-  for (const line of (await response.text()).split('\n')) {
+  for (const line of (await page(target.port, '/metrics')).split('\n')) {
     const end = line.lastIndexOf(' ')
     if (end > 0 && !line.startsWith('#')) gauges.set(line.slice(0, end), Number(line.slice(end)))
   }
   return gauges
+}
+
+/** Over a connection of its own: one that is kept may be closed by the other side at any moment. */
+function page(port: number, path: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const asked = get({ port, host: '127.0.0.1', path, agent: false }, (response) => {
+      text(response).then(resolve, reject)
+    })
+    asked.on('error', reject)
+  })
 }
 
 export function gauge(gauges: Gauges, name: string): number {
@@ -29,8 +40,18 @@ export function gauge(gauges: Gauges, name: string): number {
 
 /** The share of the time between two answers in which the event loop had something to do. */
 export function busyShare(before: Gauges, after: Gauges): number {
-  const grown = (name: string) => gauge(after, name) - gauge(before, name)
-  return grown('kaska_event_loop_busy_seconds_total') / grown('kaska_uptime_seconds')
+  return rate(before, after, 'kaska_event_loop_busy_seconds_total')
+}
+
+/** Syncs that were under way between two answers, on average. */
+export function syncsAtOnce(before: Gauges, after: Gauges): number {
+  return rate(before, after, 'kaska_sync_seconds_total')
+}
+
+/** How much a counter grew between two answers, in a second. */
+export function rate(before: Gauges, after: Gauges, name: string): number {
+  const grown = (counter: string) => gauge(after, counter) - gauge(before, counter)
+  return grown(name) / grown('kaska_uptime_seconds')
 }
 
 /**

@@ -6,7 +6,7 @@ import type { Socket } from 'node:net'
 import { eventLoopUtilization } from 'node:perf_hooks'
 import { setTimeout as pass, setImmediate as turn } from 'node:timers/promises'
 import { joinChunks, type MessageBatch, native } from '@kaska/protocol'
-import { busyShare, type Gauges, readGauges } from './gauges.ts'
+import { busyShare, type Gauges, readGauges, syncsAtOnce } from './gauges.ts'
 import { batchOf, openSocket, RawConnection, writeChunks } from './raw-connection.ts'
 import type { Target } from './target.ts'
 
@@ -129,6 +129,8 @@ export interface Stretch {
   /** Of the broker's event loop, and of this process's, which makes the load. */
   readonly busy: number
   readonly driverBusy: number
+  /** Syncs that were under way at once, on average. */
+  readonly syncs: number
   readonly before: Gauges
   readonly after: Gauges
 }
@@ -160,6 +162,7 @@ export async function stretch(
     cpuSeconds: after.cpuSeconds - before.cpuSeconds,
     busy: busyShare(before.gauges, after.gauges),
     driverBusy: eventLoopUtilization(after.driver, before.driver).utilization,
+    syncs: syncsAtOnce(before.gauges, after.gauges),
     before: before.gauges,
     after: after.gauges,
   }
@@ -246,7 +249,8 @@ export interface Paced {
   readonly isWhole: boolean
 }
 
-const underWayMax = 5000
+/** A pause of a quarter of a second is no end. */
+const underWaySeconds = 0.25
 
 /**
  * Sends at a rate, evenly, in turns over the connections, and does not wait for answers: so a broker that is slow
@@ -258,6 +262,7 @@ export async function sendAtRate(
   seconds: number,
 ): Promise<Paced> {
   const total = Math.round(rate * seconds)
+  const underWayMax = Math.max(1000, rate * underWaySeconds)
   const micros: number[] = []
   const started = performance.now()
   let sent = 0

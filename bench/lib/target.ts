@@ -8,6 +8,7 @@ import process from 'node:process'
 
 export const root = path.join(import.meta.dirname, '../..')
 const startMsMax = 30_000
+const readyLine = /ready on kaska:\/\/\S*:(\d+)/
 
 export type SyncMode = 'always' | 'os'
 
@@ -106,7 +107,14 @@ export function startKaska(options: KaskaOptions = {}): Promise<Target> {
   const kaska = path.join(root, 'packages/kaska/bin/kaska.js')
   const storage = isMemory ? ['--memory'] : ['--data', data, '--sync', sync]
   const argv = [...nodeOptions, kaska, 'serve', '--port', '0', ...storage, ...serveOptions]
-  return start(argv, directory, /ready on kaska:\/\/\S*:(\d+)/)
+  return start(argv, directory, readyLine)
+}
+
+/** Kaska in front of a cluster (`kafka://b1:9092`), with nothing kept here. */
+export function startGateway(engine: string): Promise<Target> {
+  const directory = mkdtempSync(path.join(tmpdir(), 'kaska-gateway-'))
+  const kaska = path.join(root, 'packages/kaska/bin/kaska.js')
+  return start([kaska, 'serve', '--port', '0', '--engine', engine], directory, readyLine)
 }
 
 async function start(argv: readonly string[], directory: string, ready: RegExp): Promise<Target> {
