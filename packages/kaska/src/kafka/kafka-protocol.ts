@@ -1,6 +1,6 @@
 /**
- * The Kafka protocol's side of the broker: makes a session for each connection, ends it with the
- * connection, and looks now and then, by one timer for all of them, which of them still go on.
+ * The Kafka protocol's side of the broker: makes a session for each connection, and ends it with
+ * the connection.
  *
  * A connection that speaks Kafka's protocol begins with the length of a request, an int32, and no
  * first request is as long as 16 MiB: so the first byte is 0.
@@ -10,6 +10,7 @@ import { type BrokerConfig, defaultBrokerConfig } from '../config/broker-config.
 import { topicDefaults } from '../config/topic-settings.ts'
 import { type BrokerFigures, createFigures } from '../figures/broker-figures.ts'
 import type { ByteBudget } from '../transport/byte-budget.ts'
+import { SessionSet } from '../transport/session-set.ts'
 import { FetchSessions } from './fetch-sessions.ts'
 import type { Endpoint, Handler, KafkaBroker, KafkaIdentity } from './handler.ts'
 import { handlers } from './handlers.ts'
@@ -56,9 +57,6 @@ export interface KafkaProtocol {
   close(): Promise<void>
 }
 
-/** Sessions are looked at so often within `stallMs`. */
-const checksPerStall = 4
-
 export function createKafkaProtocol(options: KafkaProtocolOptions): KafkaProtocol {
   return new Sessions(options)
 }
@@ -67,18 +65,14 @@ class Sessions implements KafkaProtocol {
   readonly name = 'kafka'
   readonly limits: KafkaLimits
   readonly versions: ReadonlyMap<number, kafka.VersionRange>
-  readonly #clock: Clock
   readonly #shared: SessionShared
-  readonly #sessions = new Set<KafkaSession>()
-  #isWatching = false
-  #isClosed = false
-  #allEnded: (() => void) | undefined
+  readonly #sessions: SessionSet<KafkaSession>
 
   constructor(options: KafkaProtocolOptions) {
     const { store, offsets, groups, clock, crc32c, budget, identity, advertise, report } = options
     const config = options.config ?? defaultBrokerConfig
     this.limits = { ...defaultLimits(budget.total, config), ...options.limits }
-    this.#clock = clock
+    this.#sessions = new SessionSet(clock, this.limits)
     const all = [...handlers, ...(options.handlers ?? [])].sort((a, b) => a.key - b.key)
     this.versions = new Map(all.map(({ key, versions }) => [key, versions]))
     const broker: KafkaBroker = {
@@ -103,12 +97,12 @@ class Sessions implements KafkaProtocol {
       connections,
       figures: new Map(all.map(({ key }) => [key, requests.of('kafka', nameOf(key))])),
       report,
-      ended: (session) => this.#remove(session),
+      ended: (session) => this.#sessions.remove(session),
     }
   }
 
   get connections(): number {
-    return this.#sessions.size
+    return this.#sessions.count
   }
 
   matches(firstByte: number): boolean {
@@ -118,39 +112,10 @@ class Sessions implements KafkaProtocol {
   accept(transport: Transport): Receiver {
     const session = new KafkaSession(transport, this.#shared)
     this.#sessions.add(session)
-    if (this.#isClosed) session.destroy()
-    else this.#watchSoon()
     return session
   }
 
-  async close(): Promise<void> {
-    this.#isClosed = true
-    if (this.#sessions.size === 0) return
-    const allEnded = new Promise<void>((resolve) => {
-      this.#allEnded = resolve
-    })
-    for (const session of this.#sessions) session.end()
-    const timer = this.#clock.after(this.limits.closeMs, () => {
-      for (const session of this.#sessions) session.destroy()
-    })
-    await allEnded
-    timer.cancel()
-  }
-
-  #remove(session: KafkaSession): void {
-    this.#sessions.delete(session)
-    if (this.#sessions.size === 0) this.#allEnded?.()
-  }
-
-  /** The timer runs while there are sessions. */
-  #watchSoon(): void {
-    if (this.#isWatching) return
-    this.#isWatching = true
-    this.#clock.after(this.limits.stallMs / checksPerStall, () => {
-      this.#isWatching = false
-      const now = this.#clock.monotonic()
-      for (const session of this.#sessions) session.check(now)
-      if (this.#sessions.size > 0 && !this.#isClosed) this.#watchSoon()
-    })
+  close(): Promise<void> {
+    return this.#sessions.close()
   }
 }

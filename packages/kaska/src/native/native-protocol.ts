@@ -1,11 +1,12 @@
 /**
- * The native protocol's side of the broker: makes a session for each connection, ends it with the
- * connection, and looks now and then, by one timer for all of them, which of them still go on.
+ * The native protocol's side of the broker: makes a session for each connection, and ends it with
+ * the connection.
  */
 import { type Clock, type Engine, native, type Receiver, type Transport } from '@kaska/protocol'
 import { type BrokerFigures, createFigures } from '../figures/broker-figures.ts'
 import type { OperationFigures, RequestFigures } from '../figures/request-figures.ts'
 import type { ByteBudget } from '../transport/byte-budget.ts'
+import { SessionSet } from '../transport/session-set.ts'
 import { handlers } from './handlers.ts'
 import { createCounters, type NativeCounters } from './native-counters.ts'
 import { defaultLimits, type NativeLimits } from './native-limits.ts'
@@ -36,9 +37,6 @@ export interface NativeProtocol {
   close(): Promise<void>
 }
 
-/** Sessions are looked at so often within `stallMs`. */
-const checksPerStall = 4
-
 export function createNativeProtocol(options: NativeProtocolOptions): NativeProtocol {
   return new Sessions(options)
 }
@@ -48,15 +46,13 @@ class Sessions implements NativeProtocol {
   readonly limits: NativeLimits
   readonly counters = createCounters()
   readonly #shared: SessionShared
-  readonly #sessions = new Set<Session>()
-  #isWatching = false
-  #isClosed = false
-  #allEnded: (() => void) | undefined
+  readonly #sessions: SessionSet<Session>
 
   constructor(options: NativeProtocolOptions) {
     const { engine, clock, budget, limits, identity, report } = options
     const figures = options.figures ?? createFigures(clock)
     this.limits = { ...defaultLimits(budget.total), ...limits }
+    this.#sessions = new SessionSet(clock, this.limits)
     this.#shared = {
       engine,
       clock,
@@ -82,44 +78,19 @@ class Sessions implements NativeProtocol {
 
   accept(transport: Transport, origin?: ConnectionOrigin): Receiver {
     const session = new Session(transport, this.#shared, origin)
-    this.#sessions.add(session)
     this.counters.connectionsAccepted++
     this.counters.connections++
-    if (this.#isClosed) session.destroy()
-    else this.#watchSoon()
+    this.#sessions.add(session)
     return session
   }
 
-  async close(): Promise<void> {
-    this.#isClosed = true
-    if (this.#sessions.size === 0) return
-    const allEnded = new Promise<void>((resolve) => {
-      this.#allEnded = resolve
-    })
-    for (const session of this.#sessions) session.end()
-    const timer = this.#shared.clock.after(this.limits.closeMs, () => {
-      for (const session of this.#sessions) session.destroy()
-    })
-    await allEnded
-    timer.cancel()
+  close(): Promise<void> {
+    return this.#sessions.close()
   }
 
   #remove(session: Session): void {
-    this.#sessions.delete(session)
     this.counters.connections--
-    if (this.#sessions.size === 0) this.#allEnded?.()
-  }
-
-  /** The timer runs while there are sessions. */
-  #watchSoon(): void {
-    if (this.#isWatching) return
-    this.#isWatching = true
-    this.#shared.clock.after(this.limits.stallMs / checksPerStall, () => {
-      this.#isWatching = false
-      const now = this.#shared.clock.monotonic()
-      for (const session of this.#sessions) session.check(now)
-      if (this.#sessions.size > 0 && !this.#isClosed) this.#watchSoon()
-    })
+    this.#sessions.remove(session)
   }
 }
 
