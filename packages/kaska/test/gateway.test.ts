@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { readdir } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { ConnectionError, connect, InvalidArgumentError } from '@kaska/client'
 import { createGateway } from '../src/gateway.ts'
 import { startBroker } from '../src/testing.ts'
@@ -144,4 +145,31 @@ test('its end ends a poll that waits, at once, and more ports are refused', asyn
   assert.ok(performance.now() - began < 2_000)
   await assert.rejects(waiting, ConnectionError)
   await assert.rejects(gateway.listen({ port: 0 }), /closed/)
+})
+
+test('a cluster that is away for a while is waited for', async () => {
+  await using directory = await temporaryDirectory()
+  const where = { data: directory.path, sync: 'os' } as const
+  let cluster = await startBroker(where)
+  const { port } = cluster
+  const engine = `kafka://127.0.0.1:${port}`
+  await using gateway = await createGateway({ engine, topics: [{ name: 'orders' }] })
+  const { url } = await gateway.listen({ port: 0 })
+  await using client = await connect(url)
+  await client.subscribe(['orders'])
+  await client.send('orders', 'before')
+  await cluster.close()
+  const sending = client.send('orders', 'meanwhile')
+  const counting = client.topicCount()
+  // Both have been asked of the cluster, in vain.
+  await delay(200)
+  cluster = await startBroker({ ...where, port })
+  try {
+    assert.deepEqual([(await sending).offset, await counting], [1, 1])
+    assert.equal(textOf(await client.poll({ timeoutMs: 10_000 })), 'before')
+    assert.equal(textOf(await client.poll({ timeoutMs: 10_000 })), 'meanwhile')
+  } finally {
+    await client.close()
+    await cluster.close()
+  }
 })

@@ -2,10 +2,12 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { ConnectionError, connect, NotAuthorizedError } from '@kaska/client'
+import { Producer } from '@platformatic/kafka'
 import { kafkaClassPath, startApacheKafka } from '../../../compat/lib/apache-kafka.ts'
 import { freePorts } from '../../../compat/lib/broker-process.ts'
 import { runJdk, SkippedError } from '../../../compat/lib/maven.ts'
 import { certificate, privateKey } from '../../client/test/test-certificate.ts'
+import { createGateway } from '../src/gateway.ts'
 import { textOf } from './client-modes.ts'
 
 const user = 'ada'
@@ -82,6 +84,27 @@ else {
       })
     })
   }
+
+  test('a gateway is let in by its URL; a Kafka client that comes through it by its own name', async () => {
+    const engine = `kafkas://${user}:${secret}@${address}?sasl=SCRAM-SHA-512`
+    await using gateway = await createGateway({ engine, tls, topics: [{ name: 'gated' }] })
+    assert.equal(gateway.engineUrl, `kafkas://${address}`)
+    const identity = { cert: certificate, key: privateKey }
+    const { port, url } = await gateway.listen({ port: 0, tls: identity })
+    await using client = await connect(url, { tls })
+    await client.subscribe(['gated'])
+    const base = { clientId: 'test', bootstrapBrokers: [`127.0.0.1:${port}`], tls, retries: 0 }
+    const sasl = { mechanism: 'PLAIN', username: user, password } as const
+    const producer = new Producer({ ...base, sasl })
+    await producer.send({ messages: [{ topic: 'gated', value: Buffer.from('hello') }] })
+    await producer.close()
+    assert.equal(textOf(await client.poll({ timeoutMs: 10_000 })), 'hello')
+
+    const stranger = new Producer({ ...base, sasl: { ...sasl, password: 'wrong' } })
+    const messages = [{ topic: 'gated', value: Buffer.from('no') }]
+    await assert.rejects(stranger.send({ messages }))
+    await stranger.close()
+  })
 
   test('whom nobody vouches for is not spoken to', async () => {
     await assert.rejects(connect(`kafkas://${user}:${secret}@${address}`), (error) => {

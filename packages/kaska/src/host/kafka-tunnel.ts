@@ -43,6 +43,8 @@ interface Limits {
 
 /** Tunnels are looked at so often within `idleMs`. */
 const checksPerIdle = 4
+/** What a client may take to hear that the port is closed. */
+const closeMs = 1_000
 
 export function createKafkaTunnel(options: KafkaTunnelOptions): PortProtocol {
   return new Tunnels(options)
@@ -56,6 +58,7 @@ class Tunnels implements PortProtocol {
   #dialed = 0
   #isWatching = false
   #isClosed = false
+  #allEnded: (() => void) | undefined
 
   constructor(options: KafkaTunnelOptions) {
     const { dialMs = 3_000, idleMs = 600_000, endMs = 5_000 } = options
@@ -79,11 +82,19 @@ class Tunnels implements PortProtocol {
     tunnel.open(firstBytes)
   }
 
-  /** Ends all at once: what a client has no answer to it asks another broker. */
-  close(): Promise<void> {
+  /** Ends all: what a client has no answer to it asks another broker. */
+  async close(): Promise<void> {
     this.#isClosed = true
-    for (const tunnel of [...this.#tunnels]) tunnel.destroy()
-    return Promise.resolve()
+    if (this.#tunnels.size === 0) return
+    const allEnded = new Promise<void>((resolve) => {
+      this.#allEnded = resolve
+    })
+    for (const tunnel of [...this.#tunnels]) tunnel.end()
+    const timer = this.options.clock.after(closeMs, () => {
+      for (const tunnel of [...this.#tunnels]) tunnel.destroy()
+    })
+    await allEnded
+    timer.cancel()
   }
 
   /** The brokers, each time from another one on, so that no one of them has all the connections. */
@@ -95,6 +106,7 @@ class Tunnels implements PortProtocol {
 
   ended(tunnel: Tunnel): void {
     this.#tunnels.delete(tunnel)
+    if (this.#tunnels.size === 0) this.#allEnded?.()
   }
 
   /** The timer runs while there are tunnels. */
@@ -141,6 +153,19 @@ class Tunnel implements ConnectionBytes {
     this.#near.on('error', () => {})
     this.#near.on('close', () => this.#closed(this.#far))
     void this.#open(firstBytes)
+  }
+
+  /** Says the end to both sides, and takes nothing more. */
+  end(): void {
+    if (!this.#isJoined) {
+      this.destroy()
+      return
+    }
+    for (const socket of [this.#near, this.#far]) {
+      socket?.removeAllListeners('data')
+      socket?.end()
+      socket?.resume()
+    }
   }
 
   destroy(): void {
