@@ -1,11 +1,13 @@
-/** What /stats and /metrics show of a gateway: its connections and requests, and nothing of the cluster's logs. */
+/** What /stats and /metrics show of a gateway: its connections and requests, and what its cluster tells of topics. */
 import type { Clock } from '@kaska/protocol'
 import type { CountedEngine } from './counted-engine.ts'
 import type { BrokerFigures } from './figures/broker-figures.ts'
+import { type ClusterEngine, createClusterFigures } from './http/cluster-parts.ts'
 import type { FigureSource, ProcessFigures } from './http/figure-source.ts'
 import type { MemoryBudget } from './log/memory-budget.ts'
 
 export interface GatewayFigureParts {
+  readonly kafka: ClusterEngine
   readonly engine: CountedEngine
   readonly budget: MemoryBudget
   readonly clock: Clock
@@ -15,7 +17,7 @@ export interface GatewayFigureParts {
 }
 
 export function createGatewayFigures(
-  { engine, budget, clock, counted, startedAt }: GatewayFigureParts,
+  { kafka, engine, budget, clock, counted, startedAt }: GatewayFigureParts,
   process: { read(): ProcessFigures },
 ): FigureSource {
   return {
@@ -30,9 +32,6 @@ export function createGatewayFigures(
     budget,
     process: () => process.read(),
     disk: () => Promise.resolve(null),
-    retentionOf: (topics) =>
-      Promise.resolve(topics.map(() => ({ retentionMs: null, retentionBytes: null }))),
-    bounds: (places) => Promise.resolve(places.map(() => undefined)),
-    topicFigures: (topics) => Promise.resolve(topics.map(() => undefined)),
+    ...createClusterFigures(kafka),
   }
 }

@@ -18,6 +18,7 @@ import { createCodecs } from './host/codecs.ts'
 import { createKafkaTunnel } from './host/kafka-tunnel.ts'
 import { nodeClock } from './host/node-clock.ts'
 import { packageVersion } from './host/package-version.ts'
+import { createClusterParts } from './http/cluster-parts.ts'
 import type { Listening, ListenOptions } from './listen-options.ts'
 import { MemoryBudget } from './log/memory-budget.ts'
 import type { KafkaPort, PortParts } from './port-parts.ts'
@@ -162,7 +163,7 @@ class JoinedGateway implements Gateway {
       report,
       isReady: () => this.#closing === undefined,
       openKafka: (port) => this.#openKafka(port),
-      httpParts: undefined,
+      httpParts: createClusterParts(this.#parts.kafka),
       figures: (process) => createGatewayFigures(this.#parts, process),
     }
   }
