@@ -26,8 +26,8 @@ export interface PortParts {
   isReady(): boolean
   /** Who takes a port's connections that speak Kafka's protocol. */
   openKafka(port: KafkaPort): PortProtocol
-  /** What HTTP asks beyond the engine; undefined: nothing of it is offered. */
-  readonly httpParts: BrokerParts | undefined
+  /** What HTTP asks beyond the engine. */
+  readonly httpParts: BrokerParts
   figures(process: { read(): ProcessFigures }): FigureSource
 }
 

@@ -4,9 +4,6 @@ import { connect as connectSocket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { connect } from '@kaska/client'
 import { joinChunks, kafka } from '@kaska/protocol'
-import { createHttpService } from '../src/http/http-app.ts'
-import type { HttpParts } from '../src/http/http-parts.ts'
-import { TokenGate } from '../src/http/token-gate.ts'
 import { startHttp } from './http-start.ts'
 import { KafkaTestClient } from './kafka-client.ts'
 
@@ -265,33 +262,4 @@ test('a long list of groups comes in pages', async (context) => {
     ['g1000'],
   )
   assert.equal(rest.next, undefined)
-})
-
-test('where there is no broker with logs of its own, that is said', async () => {
-  const anything: unknown = new Proxy(() => anything, { get: () => anything })
-  const access = {
-    hosts: [],
-    origins: [],
-    token: undefined,
-    isSame: () => false,
-    gate: new TokenGate({ monotonic: () => 0 }),
-  }
-  const parts = new Proxy({ access, broker: undefined } as object, {
-    get: (target, name) => (Object.hasOwn(target, name) ? Reflect.get(target, name) : anything),
-  })
-  const service = createHttpService(parts as HttpParts)
-  for (const [method, path] of [
-    ['GET', '/groups'],
-    ['GET', '/groups/g'],
-    ['DELETE', '/groups/g'],
-    ['POST', '/groups/g/reset'],
-    ['PATCH', '/topics/orders'],
-    ['POST', '/topics/orders/truncate'],
-  ] as const) {
-    const headers = { host: 'localhost' }
-    const request = new Request(`http://localhost/api/v1${path}`, { method, headers })
-    const answer = await service.fetch(request, { address: '127.0.0.1:1', isTls: false }, () => {})
-    assert.equal(answer.status, 501, path)
-    assert.match(await answer.text(), /UNSUPPORTED_OPERATION/)
-  }
 })

@@ -16,10 +16,11 @@ import { startCluster } from './start-cluster.ts'
 const cluster = await startCluster()
 if (typeof cluster === 'string') test('three brokers of Apache Kafka', { skip: cluster }, () => {})
 else {
+  const { bootstrap } = cluster
   let gateway: Gateway
   let url = ''
   before(async () => {
-    gateway = await createGateway({ engine: `kafka://${cluster.bootstrap}` })
+    gateway = await createGateway({ engine: `kafka://${bootstrap}` })
     const { port } = await gateway.listen({ port: 0 })
     url = `http://127.0.0.1:${port}`
   })
@@ -335,13 +336,13 @@ else {
   async function follow(topic: string): Promise<(count: number) => Promise<string[]>> {
     const response = await fetch(`${url}/api/v1/topics/${topic}/tail`)
     assert.equal(response.status, 200)
-    const reader = (response.body as ReadableStream<Uint8Array>)
-      .pipeThrough(new TextDecoderStream())
-      .getReader()
-    let text = (await reader.read()).value ?? ''
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader()
+    const decoder = new TextDecoder()
+    const more = async () => decoder.decode((await reader.read()).value, { stream: true })
+    let text = await more()
     return async (count) => {
       const found = () => Array.from(text.matchAll(/^data: (.*)$/gm), ([, data]) => data ?? '')
-      while (found().length < count) text += (await reader.read()).value ?? ''
+      while (found().length < count) text += await more()
       await reader.cancel()
       return found().map((data) => JSON.parse(data).value)
     }
@@ -361,7 +362,7 @@ else {
       clientId: 'reader',
       groupId: group,
       ...(protocol === 'classic' ? { groupProtocol: protocol } : { groupProtocol: protocol }),
-      bootstrapBrokers: [cluster.bootstrap.split(',')[1] ?? ''],
+      bootstrapBrokers: [bootstrap.split(',')[1] ?? ''],
     })
     context.after(() => void consumer.close(true).catch(() => {}))
     const stream = await consumer.consume({ topics: [topic], mode: 'earliest', autocommit: false })
@@ -370,6 +371,7 @@ else {
     // The stream stays: without one, it would leave.
     for (let isCommitted = false; !isCommitted || seen.size < 2; ) {
       const { value: message } = await messages.next()
+      assert(message !== undefined)
       seen.add(message.partition)
       if (message.partition !== 0 || message.offset !== 2n) continue
       await message.commit()

@@ -4,15 +4,14 @@
  * own can give it, and one that stands in front of a cluster too. Without it, what needs it is answered
  * with 501.
  */
-import {
-  type CommitEntry,
-  type RequestContext,
-  type TopicConfigEntry,
-  type TopicDescription,
-  type TopicId,
-  type TopicInfo,
-  type TopicName,
-  UnsupportedOperationError,
+import type {
+  CommitEntry,
+  RequestContext,
+  TopicConfigEntry,
+  TopicDescription,
+  TopicId,
+  TopicInfo,
+  TopicName,
 } from '@kaska/protocol'
 
 export interface BrokerParts {
@@ -122,10 +121,4 @@ export interface GroupAdmin {
   /** Forgets a group that nobody is in, with its offsets, durably. False: there is none. Rejects with
    * GroupActiveError, OverloadedError. */
   delete(name: string, context: RequestContext): Promise<boolean>
-}
-
-/** Throws UnsupportedOperationError where there is no such broker. */
-export function brokerOf({ broker }: { readonly broker?: BrokerParts | undefined }): BrokerParts {
-  if (broker !== undefined) return broker
-  throw new UnsupportedOperationError('what stands behind this address does not offer this')
 }

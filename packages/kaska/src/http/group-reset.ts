@@ -8,7 +8,6 @@ import {
   UnknownTopicError,
 } from '@kaska/protocol'
 import { jsonBody, membersOf } from './body.ts'
-import { brokerOf } from './broker-parts.ts'
 import { contextOf, type HttpApp, type HttpParts } from './http-parts.ts'
 import { groupParameter, offsetMember, partitionMember } from './parameters.ts'
 
@@ -27,9 +26,9 @@ interface Move {
 
 export function groupResetPaths(app: HttpApp, parts: HttpParts): void {
   const { engine, budget } = parts
+  const { groups } = parts.broker
 
   app.post('/api/v1/groups/:group/reset', async (context) => {
-    const { groups } = brokerOf(parts)
     const asking = contextOf(context)
     const group = groupParameter(context.req)
     const body = await jsonBody(context.req.raw, budget)

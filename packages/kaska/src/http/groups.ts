@@ -12,7 +12,7 @@ import {
   UnknownTopicError,
 } from '@kaska/protocol'
 import { jsonBody, membersOf } from './body.ts'
-import { brokerOf, type CommittedRow, type Group } from './broker-parts.ts'
+import type { CommittedRow, Group } from './broker-parts.ts'
 import { ageOf, BoundsQueue, lagOf } from './group-lag.ts'
 import { contextOf, type HttpApp, type HttpParts } from './http-parts.ts'
 import {
@@ -35,10 +35,10 @@ const offsetPath = '/api/v1/groups/:group/offsets/:topic/:partition'
 
 export function groupPaths(app: HttpApp, parts: HttpParts): void {
   const { engine, budget, clock, figures } = parts
+  const { groups } = parts.broker
   const cursorBounds = { min: 0, max: Number.MAX_SAFE_INTEGER }
 
   app.get('/api/v1/groups', async (context) => {
-    const { groups } = brokerOf(parts)
     const asking = contextOf(context)
     const cursor = integerQuery(context.req, 'cursor', cursorBounds, 0)
     const slices = new Slices(clock)
@@ -71,7 +71,6 @@ export function groupPaths(app: HttpApp, parts: HttpParts): void {
   })
 
   app.get('/api/v1/groups/:group', async (context) => {
-    const { groups } = brokerOf(parts)
     const asking = contextOf(context)
     const name = groupParameter(context.req)
     const cursor = integerQuery(context.req, 'cursor', cursorBounds, 0)
@@ -103,7 +102,6 @@ export function groupPaths(app: HttpApp, parts: HttpParts): void {
   })
 
   app.delete('/api/v1/groups/:group', async (context) => {
-    const { groups } = brokerOf(parts)
     const name = groupParameter(context.req)
     if (!(await groups.delete(name, contextOf(context)))) throw unknownGroup(name)
     return context.body(null, 204)

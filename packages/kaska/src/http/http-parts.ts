@@ -13,8 +13,8 @@ export interface HttpParts {
   readonly engine: Engine
   /** For requests that send or commit: shared by all of them. */
   readonly client: Client
-  /** What a broker with logs of its own can do beyond its engine; without it that is answered with 501. */
-  readonly broker?: BrokerParts | undefined
+  /** What is asked beyond the engine. */
+  readonly broker: BrokerParts
   readonly figures: FigureSource
   readonly clock: Clock
   /** A client of its own, for who follows topics; to be closed. */

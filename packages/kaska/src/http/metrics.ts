@@ -90,7 +90,6 @@ async function topicsOf({ engine, figures }: HttpParts, slices: Slices): Promise
 
 /** What stands in the order of the groups, up to the limit; all that is behind it is only counted. */
 async function lagsOf({ figures, broker }: HttpParts, slices: Slices): Promise<GatheredLags> {
-  if (broker === undefined) return noLags
   const lags: GroupLag[] = []
   let asked = 0
   let rows = 0

@@ -2,7 +2,6 @@
 import { type Engine, InvalidArgumentError, UnknownTopicError } from '@kaska/protocol'
 import { partitionsMax } from '../config/broker-config.ts'
 import { jsonBody, membersOf } from './body.ts'
-import { brokerOf } from './broker-parts.ts'
 import { contextOf, type HttpApp, type HttpParts } from './http-parts.ts'
 import { offsetMember, partitionMember, topicParameter } from './parameters.ts'
 import { describe, settingText } from './topics.ts'
@@ -12,9 +11,9 @@ const atOnce = 64
 
 export function topicChangePaths(app: HttpApp, parts: HttpParts): void {
   const { engine, budget } = parts
+  const { topics } = parts.broker
 
   app.patch('/api/v1/topics/:topic', async (context) => {
-    const { topics } = brokerOf(parts)
     const asking = contextOf(context)
     const name = topicParameter(context.req)
     const body = await jsonBody(context.req.raw, budget)
@@ -35,7 +34,6 @@ export function topicChangePaths(app: HttpApp, parts: HttpParts): void {
   })
 
   app.post('/api/v1/topics/:topic/truncate', async (context) => {
-    const { topics } = brokerOf(parts)
     const asking = contextOf(context)
     const name = topicParameter(context.req)
     const body = await jsonBody(context.req.raw, budget)

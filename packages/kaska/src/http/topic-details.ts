@@ -6,7 +6,7 @@ import type { Slices } from './slices.ts'
 
 export interface DetailSources {
   readonly figures: FigureSource
-  readonly broker?: BrokerParts | undefined
+  readonly broker: BrokerParts
 }
 
 /** How long an answer waits for the sizes of logs that are not open. */
@@ -38,12 +38,11 @@ export async function topicDetails(
 
 /** The groups that have committed in a topic, or have members that read it, by the topics' names. */
 async function readersOf(
-  broker: BrokerParts | undefined,
+  broker: BrokerParts,
   asking: RequestContext,
   slices: Slices,
 ): Promise<Map<string, Set<string>>> {
   const readers = new Map<string, Set<string>>()
-  if (broker === undefined) return readers
   const add = (topic: string, group: string) => {
     const groups = readers.get(topic)
     if (groups === undefined) readers.set(topic, new Set([group]))

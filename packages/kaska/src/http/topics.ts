@@ -6,7 +6,6 @@ import {
   topicNameOf,
 } from '@kaska/protocol'
 import { jsonBody, membersOf } from './body.ts'
-import { brokerOf } from './broker-parts.ts'
 import { contextOf, type HttpApp, type HttpParts } from './http-parts.ts'
 import { integerQuery, topicParameter } from './parameters.ts'
 import { Slices } from './slices.ts'
@@ -47,7 +46,7 @@ export function topicPaths(app: HttpApp, parts: HttpParts): void {
 
 /** A topic with its settings, what can be said of each, and the bounds of its partitions. */
 export async function describe(parts: HttpParts, name: TopicName, asking: RequestContext) {
-  const { topics } = brokerOf(parts)
+  const { topics } = parts.broker
   const topic = await topics.describeTopic(name, asking)
   return { ...topic, bounds: await topics.boundsOf(topic, asking) }
 }
