@@ -18,11 +18,11 @@ const otherFiles = 700
 
 export async function measureConnections({ isQuick, say }: SuiteOptions): Promise<Part> {
   const activeRows: string[][] = []
-  const seconds = isQuick ? 0.3 : 4
+  const seconds = isQuick ? 0.1 : 4
   await using kaska = await startKaska({ sync: 'os' })
   // The first thousands of requests make their own garbage and code.
   const warm = await openSenders(kaska, 'warm', 10, { messageBytes, partitions: 1 })
-  await sendAtRate(warm.sends, rate, isQuick ? 0.3 : 2)
+  await sendAtRate(warm.sends, rate, isQuick ? 0.1 : 2)
   await close(warm.connections)
 
   let baseline: number | undefined
@@ -155,7 +155,7 @@ async function openMany(kaska: Target, opened: RawConnection[], count: number): 
 /** What connections cost that say nothing: timers, and looking at them. */
 async function idleBusy(kaska: Target, isQuick: boolean): Promise<number> {
   const before = await readGauges(kaska)
-  await new Promise((resolve) => setTimeout(resolve, isQuick ? 200 : 2000))
+  await new Promise((resolve) => setTimeout(resolve, isQuick ? 50 : 2000))
   return busyShare(before, await readGauges(kaska))
 }
 

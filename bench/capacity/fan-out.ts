@@ -19,10 +19,10 @@ export async function measureFanOut(options: SuiteOptions): Promise<Part> {
   await using kaska = await startKaska({ sync: 'os' })
   await using echo = await startEcho()
   const { sends, sockets } = await openEchoes(echo, 1, messageBytes)
-  const seconds = isQuick ? 0.5 : 4
+  const seconds = isQuick ? 0.2 : 4
   const echoP50 = median((await sendAtRate(sends, sendsPerSecond, seconds)).micros)
   for (const socket of sockets) socket.destroy()
-  const load = { messageBytes, batchMessages: 100, batches: isQuick ? 100 : 1000, window: 5 }
+  const load = { messageBytes, batchMessages: 100, batches: isQuick ? 20 : 200, window: 5 }
   await produceToKaska(kaska, load, 'bulk')
   // Compiles what it uses.
   await consumeFromKaska(kaska, messageBytes, 2, 'bulk')
@@ -30,7 +30,7 @@ export async function measureFanOut(options: SuiteOptions): Promise<Part> {
   const carried: Carried[] = []
   for (const readers of readerCounts) {
     say(`fan-out: ${readers} readers`)
-    const bulk = await readByAll(kaska, readers, isQuick ? 1 : Math.max(1, Math.ceil(20 / readers)))
+    const bulk = await readByAll(kaska, readers, isQuick ? 1 : 100 / readers)
     const live = await follow(kaska, readers, seconds)
     if (readers > 1) {
       carried.push({

@@ -14,7 +14,7 @@ export async function measureGateway(
   // Kaska itself first: what it takes without a cluster behind it.
   await using kaska = await startKaska({ sync: 'os' })
   await using gateway = await startGateway(`kafka://127.0.0.1:${kafka.port}`)
-  const [warmUpSeconds, seconds] = isQuick ? [0.5, 0.5] : [4, 4]
+  const [warmUpSeconds, seconds] = isQuick ? [0.3, 0.3] : [4, 4]
   const rows: string[][] = []
   for (const load of [
     { name: '100 B, one a request', messageBytes: 100, batchMessages: 1 },

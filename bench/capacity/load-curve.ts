@@ -33,7 +33,7 @@ export async function measureLoadCurves(options: SuiteOptions): Promise<Part> {
 }
 
 async function measureCurve(sync: SyncMode, { isQuick, say }: SuiteOptions): Promise<Part> {
-  const seconds = isQuick ? 0.3 : 2.5
+  const seconds = isQuick ? 0.1 : 2.5
   await using watched = await startWatched({ sync })
   await using echo = await startEcho()
   const { target } = watched
@@ -43,9 +43,9 @@ async function measureCurve(sync: SyncMode, { isQuick, say }: SuiteOptions): Pro
   })
   const echoes = await openEchoes(echo, connections, messageBytes)
   say(`load curve, sync ${sync}: as much as goes`)
-  await mostPerSecond(sends, 5, isQuick ? 0.3 : 3)
-  await mostPerSecond(echoes.sends, 5, isQuick ? 0.3 : 1)
-  const most = await mostPerSecond(sends, 5, isQuick ? 0.3 : 3)
+  await mostPerSecond(sends, 5, isQuick ? 0.1 : 3)
+  await mostPerSecond(echoes.sends, 5, isQuick ? 0.1 : 1)
+  const most = await mostPerSecond(sends, 5, isQuick ? 0.1 : 3)
   const rows: string[][] = []
   let carried: Carried | undefined
   for (const share of isQuick ? [0.2, 0.5, 1] : shares) {
