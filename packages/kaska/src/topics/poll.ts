@@ -30,6 +30,8 @@ import type { StoredBatch, StoredBatches } from '../log/log-batches.ts'
 import type { MemoryBudget } from '../log/memory-budget.ts'
 import type { PartitionLog } from '../log/partition-log.ts'
 import type { Partition, PartitionWaiter } from './partition.ts'
+import { Turns } from './turns.ts'
+import { WakeUp } from './wake-up.ts'
 
 export interface PollSeams {
   readonly clock: Clock
@@ -38,8 +40,7 @@ export interface PollSeams {
   partitionOf(part: PollPart): Partition
 }
 
-/** How long a walk over many partitions holds the event loop at most. */
-const sliceMs = 4
+/** After so many partitions it is looked whether others want a turn. */
 const sliceParts = 256
 /** Reads of one poll that are under way at a time. */
 const readsMax = 8
@@ -74,15 +75,16 @@ export class Poll implements PartitionWaiter {
   #listening: Map<Partition, Target> | undefined = undefined
   /** Partitions that have changed since the gathering began. */
   readonly #woken = new Set<Partition>()
-  #wakeUp: (() => void) | undefined = undefined
+  readonly #wakeUp: WakeUp
+  readonly #turns: Turns
   #isOver = false
-  #sliceStart: number
 
   constructor(request: PollRequest, signal: AbortSignal | undefined, seams: PollSeams) {
     this.#request = request
     this.#signal = signal
     this.#seams = seams
-    this.#sliceStart = seams.clock.monotonic()
+    this.#turns = new Turns(seams.clock)
+    this.#wakeUp = new WakeUp(seams.clock, signal)
   }
 
   async run(): Promise<PollResult> {
@@ -97,7 +99,7 @@ export class Poll implements PartitionWaiter {
       for (;;) {
         const leftMs = deadline - this.#seams.clock.monotonic()
         if (this.#isDone(leftMs)) return this.#result()
-        if (this.#woken.size === 0) await this.#wait(leftMs)
+        if (this.#woken.size === 0) await this.#wakeUp.wait(leftMs)
         const woken = Array.from(this.#woken, (partition) => this.#listening?.get(partition) ?? [])
         this.#woken.clear()
         await this.#gather(woken.flat())
@@ -116,7 +118,7 @@ export class Poll implements PartitionWaiter {
   wake(partition: Partition): void {
     if (this.#isOver) return
     this.#woken.add(partition)
-    this.#wakeUp?.()
+    this.#wakeUp.wake()
   }
 
   #isDone(leftMs: number): boolean {
@@ -140,7 +142,7 @@ export class Poll implements PartitionWaiter {
   async #findTargets(targets: Target[]): Promise<void> {
     const opening: Promise<unknown>[] = []
     for (const part of this.#request.parts) {
-      if (targets.length % sliceParts === sliceParts - 1) await this.#giveWay()
+      if (targets.length % sliceParts === sliceParts - 1) await this.#turns.give()
       const target = this.#findTarget(part)
       targets.push(target)
       const { partition } = target
@@ -166,7 +168,7 @@ export class Poll implements PartitionWaiter {
   async #gather(targets: readonly Target[]): Promise<void> {
     const ready: Ready[] = []
     for (const [index, target] of targets.entries()) {
-      if (index % sliceParts === sliceParts - 1) await this.#giveWay()
+      if (index % sliceParts === sliceParts - 1) await this.#turns.give()
       const { part, partition } = target
       try {
         const log = partition?.log
@@ -222,7 +224,7 @@ export class Poll implements PartitionWaiter {
             }
           }
         }
-        await this.#giveWay()
+        await this.#turns.give()
       }
     } finally {
       timer?.cancel()
@@ -257,7 +259,7 @@ export class Poll implements PartitionWaiter {
       if (target.partition === undefined) continue
       target.partition.addWaiter(this)
       listening.set(target.partition, target)
-      if (listening.size % sliceParts === 0) await this.#giveWay()
+      if (listening.size % sliceParts === 0) await this.#turns.give()
     }
   }
 
@@ -266,37 +268,8 @@ export class Poll implements PartitionWaiter {
     let count = 0
     for (const partition of listening.keys()) {
       partition.removeWaiter(this)
-      if (++count % sliceParts === 0) await this.#giveWay()
+      if (++count % sliceParts === 0) await this.#turns.give()
     }
-  }
-
-  #wait(leftMs: number): Promise<void> {
-    const signal = this.#signal
-    return new Promise((resolve, reject) => {
-      const end = () => {
-        this.#wakeUp = undefined
-        timer.cancel()
-        signal?.removeEventListener('abort', abort)
-      }
-      const abort = () => {
-        end()
-        reject(signal?.reason)
-      }
-      const timer = this.#seams.clock.after(leftMs, () => this.#wakeUp?.())
-      this.#wakeUp = () => {
-        end()
-        resolve()
-      }
-      signal?.addEventListener('abort', abort)
-    })
-  }
-
-  /** Lets others have a turn when this one has lasted long enough. */
-  async #giveWay(): Promise<void> {
-    const { clock } = this.#seams
-    if (clock.monotonic() - this.#sliceStart < sliceMs) return
-    await clock.yield()
-    this.#sliceStart = clock.monotonic()
   }
 }
 

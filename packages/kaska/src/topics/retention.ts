@@ -15,6 +15,7 @@ import type { LogConfig } from '../log/log-config.ts'
 import type { Partition } from './partition.ts'
 import type { Topic } from './topic.ts'
 import { logConfigOf } from './topic-config.ts'
+import { Turns } from './turns.ts'
 
 export interface RetentionOptions {
   readonly clock: Clock
@@ -31,8 +32,7 @@ export interface RetentionOptions {
 
 /** As in Kafka: a start has other things to do first. */
 const firstMsMax = 30_000
-/** How long a walk over many topics holds the event loop at most. */
-const sliceMs = 4
+/** How often a walk over many topics looks whether others want a turn. */
 const sliceTopics = 256
 /** After so many looks at directories there is a pause: 100,000 take some minutes, and little of the disk. */
 const looksBetweenPauses = 64
@@ -40,15 +40,16 @@ const pauseMs = 100
 
 export class Retention {
   readonly #options: RetentionOptions
+  readonly #turns: Turns
   #timer: Timer | undefined
   #running: Promise<void> | undefined
   #isClosed = false
   #looks = 0
-  #sliceStart = 0
   #endPause: (() => void) | undefined
 
   constructor(options: RetentionOptions) {
     this.#options = options
+    this.#turns = new Turns(options.clock)
     this.#arm(Math.min(options.checkMs, firstMsMax))
   }
 
@@ -79,14 +80,14 @@ export class Retention {
   /** Never rejects. */
   async #pass(): Promise<void> {
     const { clock, topics } = this.#options
-    this.#sliceStart = clock.monotonic()
+    this.#turns.start()
     const opened = this.#openPartitions()
     // Those that are written are the ones that grow: they come first, and not after the pauses.
     for await (const partition of opened) await this.#retain(partition)
     let count = 0
     for (const topic of topics()) {
       if (this.#isClosed) return
-      if (++count % sliceTopics === 0) await this.#giveWay()
+      if (++count % sliceTopics === 0) await this.#turns.give()
       if (topic.retentionDue <= clock.now()) await this.#lookAt(topic)
     }
   }
@@ -94,11 +95,11 @@ export class Retention {
   async *#openPartitions(): AsyncIterable<Partition> {
     let count = 0
     for (const topic of this.#options.topics()) {
-      if (++count % sliceTopics === 0) await this.#giveWay()
+      if (++count % sliceTopics === 0) await this.#turns.give()
       if (topic.used === undefined) continue
       for (const partition of topic.used.values()) {
         if (this.#isClosed) return
-        if (++count % sliceTopics === 0) await this.#giveWay()
+        if (++count % sliceTopics === 0) await this.#turns.give()
         if (isLimited(partition.log?.config)) yield partition
       }
     }
@@ -131,7 +132,7 @@ export class Retention {
 
   /** When there may be something to delete again. Never rejects. */
   async #retain(partition: Partition): Promise<number> {
-    await this.#giveWay()
+    await this.#turns.give()
     try {
       return await partition.retain()
     } catch (error) {
@@ -156,14 +157,6 @@ export class Retention {
       }
     })
     this.#endPause = undefined
-  }
-
-  /** Lets others have a turn when this one has lasted long enough. */
-  async #giveWay(): Promise<void> {
-    const { clock } = this.#options
-    if (clock.monotonic() - this.#sliceStart < sliceMs) return
-    await clock.yield()
-    this.#sliceStart = clock.monotonic()
   }
 }
 

@@ -24,6 +24,8 @@ import type { MemoryBudget } from '../log/memory-budget.ts'
 import type { PartitionLog } from '../log/partition-log.ts'
 import type { Partition, PartitionWaiter } from './partition.ts'
 import { messagesFrom, outOfRange } from './poll.ts'
+import { Turns } from './turns.ts'
+import { WakeUp } from './wake-up.ts'
 
 export interface StoredReadPart {
   readonly topic: TopicId
@@ -67,8 +69,7 @@ export interface StoredReadSeams {
   partitionOf(part: { readonly topic: TopicId; readonly partition: number }): Partition
 }
 
-/** How long a walk over many partitions holds the event loop at most. */
-const sliceMs = 4
+/** After so many partitions it is looked whether others want a turn. */
 const sliceParts = 64
 /** How long a read that has something waits for memory for more. */
 const patienceMs = 100
@@ -117,14 +118,15 @@ export class StoredRead implements PartitionWaiter {
   #isListening = false
   #hasEnded = false
   readonly #woken = new Set<Partition>()
-  #wakeUp: (() => void) | undefined = undefined
-  #sliceStart: number
+  readonly #wakeUp: WakeUp
+  readonly #turns: Turns
 
   constructor(request: StoredReadRequest, signal: AbortSignal | undefined, seams: StoredReadSeams) {
     this.#request = request
     this.#signal = signal
     this.#seams = seams
-    this.#sliceStart = seams.clock.monotonic()
+    this.#turns = new Turns(seams.clock)
+    this.#wakeUp = new WakeUp(seams.clock, signal)
     this.#bytesMax = Math.max(1, Math.min(request.bytesMax, seams.budget.available / 2))
     const heldMax = Math.floor(seams.budget.total / heldShare)
     this.#bytesMin = Math.min(request.bytesMin, this.#bytesMax, heldMax)
@@ -135,7 +137,7 @@ export class StoredRead implements PartitionWaiter {
     const { parts, waitMs, late } = this.#request
     try {
       for (const [index, part] of parts.entries()) {
-        if (index % sliceParts === sliceParts - 1) await this.#giveWay()
+        if (index % sliceParts === sliceParts - 1) await this.#turns.give()
         slots.push(this.#slotOf(part))
       }
       late?.((part) => this.#join(part))
@@ -149,7 +151,9 @@ export class StoredRead implements PartitionWaiter {
           await this.#gather(slots)
           continue
         }
-        if (this.#woken.size === 0) await this.#wait(deadline)
+        if (this.#woken.size === 0) {
+          await this.#wakeUp.wait(Math.max(0, deadline - this.#seams.clock.monotonic()))
+        }
         const woken = new Set(this.#woken)
         this.#woken.clear()
         await this.#gather(slots.filter(({ partition }) => partition && woken.has(partition)))
@@ -170,7 +174,7 @@ export class StoredRead implements PartitionWaiter {
     const slot = this.#slotOf(part)
     this.#slots.push(slot)
     const { partition } = slot
-    if (partition === undefined) this.#wakeUp?.()
+    if (partition === undefined) this.#wakeUp.wake()
     else {
       if (this.#isListening) partition.addWaiter(this)
       this.wake(partition)
@@ -181,7 +185,7 @@ export class StoredRead implements PartitionWaiter {
     this.#isListening = true
     // A part that comes meanwhile listens by itself.
     for (const [index, { partition }] of [...this.#slots].entries()) {
-      if (index % sliceParts === sliceParts - 1) await this.#giveWay()
+      if (index % sliceParts === sliceParts - 1) await this.#turns.give()
       partition?.addWaiter(this)
     }
   }
@@ -189,7 +193,7 @@ export class StoredRead implements PartitionWaiter {
   /** The answer does not wait for this. */
   async #leaveAll(): Promise<void> {
     for (const [index, { partition }] of this.#slots.entries()) {
-      if (index % sliceParts === sliceParts - 1) await this.#giveWay()
+      if (index % sliceParts === sliceParts - 1) await this.#turns.give()
       if (this.#isListening) partition?.removeWaiter(this)
       partition?.leave()
     }
@@ -197,7 +201,7 @@ export class StoredRead implements PartitionWaiter {
 
   wake(partition: Partition): void {
     this.#woken.add(partition)
-    this.#wakeUp?.()
+    this.#wakeUp.wake()
   }
 
   #isDone(deadline: number): boolean {
@@ -248,7 +252,7 @@ export class StoredRead implements PartitionWaiter {
       if (opening.length < sliceParts) continue
       await Promise.all(opening)
       opening = []
-      await this.#giveWay()
+      await this.#turns.give()
     }
     if (opening.length > 0) await Promise.all(opening)
   }
@@ -257,7 +261,7 @@ export class StoredRead implements PartitionWaiter {
     const reads: ReadAhead[] = []
     try {
       for (const [index, slot] of slots.entries()) {
-        if (index % sliceParts === sliceParts - 1) await this.#giveWay()
+        if (index % sliceParts === sliceParts - 1) await this.#turns.give()
         const { partition, part, error, diverging } = slot
         if (partition === undefined || error !== undefined || diverging !== undefined) continue
         try {
@@ -376,37 +380,6 @@ export class StoredRead implements PartitionWaiter {
     if (!(error instanceof KaskaError) || error instanceof ClosedError) throw error
     slot.error = error
     this.#isOver = true
-  }
-
-  #wait(deadline: number): Promise<void> {
-    const { clock } = this.#seams
-    const signal = this.#signal
-    return new Promise((resolve, reject) => {
-      const end = () => {
-        this.#wakeUp = undefined
-        timer.cancel()
-        signal?.removeEventListener('abort', abort)
-      }
-      const abort = () => {
-        end()
-        reject(signal?.reason)
-      }
-      const leftMs = Math.max(0, deadline - clock.monotonic())
-      const timer = clock.after(leftMs, () => this.#wakeUp?.())
-      this.#wakeUp = () => {
-        end()
-        resolve()
-      }
-      signal?.addEventListener('abort', abort)
-    })
-  }
-
-  /** Lets others have a turn when this one has lasted long enough. */
-  async #giveWay(): Promise<void> {
-    const { clock } = this.#seams
-    if (clock.monotonic() - this.#sliceStart < sliceMs) return
-    await clock.yield()
-    this.#sliceStart = clock.monotonic()
   }
 }
 

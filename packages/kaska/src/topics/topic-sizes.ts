@@ -15,6 +15,7 @@ import { emptyExtent, type LogExtent } from '../log/log-extent.ts'
 import type { Partition } from './partition.ts'
 import type { Topic } from './topic.ts'
 import { addTraffic, createTraffic, type Traffic } from './traffic.ts'
+import { Turns } from './turns.ts'
 import { messagesIn, UnusedExtents } from './unused-extents.ts'
 
 export interface TopicFigures extends Traffic {
@@ -37,8 +38,7 @@ export interface TopicSizesOptions {
 
 /** Partitions that are looked at together, for one topic. */
 const looksAtOnce = 16
-/** How long a walk holds the event loop at most, and how often that is asked. */
-const sliceMs = 4
+/** How often a walk looks whether others want a turn. */
 const sliceParts = 256
 /** A sum over all topics is good for so long, and for so many times what it took. */
 const sumMsMin = 2000
@@ -47,7 +47,7 @@ const sumTimes = 20
 export class TopicSizes {
   readonly #options: TopicSizesOptions
   readonly #looking = new Map<Topic, Promise<void>>()
-  #sliceStart = 0
+  readonly #turns: Turns
   #visited = 0
   #summing: Promise<void> | undefined
   /** The bytes of all topics: of the last sum, and while the first one is being made, so far. */
@@ -57,6 +57,7 @@ export class TopicSizes {
 
   constructor(options: TopicSizesOptions) {
     this.#options = options
+    this.#turns = new Turns(options.clock)
   }
 
   /** Of one topic; what the disk refuses counts as nothing. Waits so long for what is not known yet. */
@@ -98,7 +99,7 @@ export class TopicSizes {
         figures = await this.#known(topic)
       }
       sum += figures.bytes
-      if (++this.#visited % sliceParts === 0) await this.#giveWay()
+      if (++this.#visited % sliceParts === 0) await this.#turns.give()
       if (!this.#hasSum) this.#storedBytes = sum
     }
     this.#storedBytes = sum
@@ -124,7 +125,7 @@ export class TopicSizes {
         figures.messages += messagesIn(extent)
         figures.bytes += extent.bytes
       }
-      if (++this.#visited % sliceParts === 0) await this.#giveWay()
+      if (++this.#visited % sliceParts === 0) await this.#turns.give()
     }
     return figures
   }
@@ -171,7 +172,7 @@ export class TopicSizes {
     const next = async (): Promise<void> => {
       for (let item = left.next(); item.done !== true; item = left.next()) {
         await task(item.value)
-        if (++this.#visited % sliceParts === 0) await this.#giveWay()
+        if (++this.#visited % sliceParts === 0) await this.#turns.give()
       }
     }
     await Promise.all(Array.from({ length: looksAtOnce }, next))
@@ -182,13 +183,6 @@ export class TopicSizes {
       const timer = this.#options.clock.after(waitMs, resolve)
       task.then(resolve, reject).finally(() => timer.cancel())
     })
-  }
-
-  async #giveWay(): Promise<void> {
-    const { clock } = this.#options
-    if (clock.monotonic() - this.#sliceStart < sliceMs) return
-    await clock.yield()
-    this.#sliceStart = clock.monotonic()
   }
 }
 
