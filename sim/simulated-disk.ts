@@ -11,7 +11,7 @@
  * It can also be full, fail at any operation, and have its bits flipped. All of it is determined by
  * the random numbers that it is given. Every operation takes effect when it is called.
  */
-import { type Chunks, DataDirectoryLockedError } from '@kaska/protocol'
+import { copyChunks, DataDirectoryLockedError } from '@kaska/protocol'
 import {
   type Disk,
   type DiskEntry,
@@ -291,7 +291,7 @@ export class SimulatedDisk implements Disk {
         return end - position
       },
       write: (position, chunks) => {
-        const failure = this.#count(`write ${path}`) ?? write(position, joined(chunks))
+        const failure = this.#count(`write ${path}`) ?? write(position, copyChunks(chunks))
         return failure === undefined ? undefined : Promise.reject(failure)
       },
       sync: async () => {
@@ -355,18 +355,6 @@ function grown(bytes: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
   const larger = new Uint8Array(Math.max(length, bytes.length * 2, pageBytes))
   larger.set(bytes)
   return larger
-}
-
-function joined(chunks: Chunks): Uint8Array {
-  let length = 0
-  for (const chunk of chunks) length += chunk.length
-  const bytes = new Uint8Array(length)
-  let position = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, position)
-    position += chunk.length
-  }
-  return bytes
 }
 
 function missing(path: string): DiskError {

@@ -9,7 +9,13 @@
  * The order within a connection is kept; between connections there is none. Bytes are copied when
  * they leave, as a socket does it: a writer that changes them before `sent` sends the changed ones.
  */
-import type { BufferReceiver, Chunks, Receiver, Transport } from '@kaska/protocol'
+import {
+  type BufferReceiver,
+  type Chunks,
+  copyChunks,
+  type Receiver,
+  type Transport,
+} from '@kaska/protocol'
 import type { ManualClock } from './manual-clock.ts'
 import type { SeededRandom } from './seeded-random.ts'
 
@@ -297,7 +303,7 @@ class Side implements Transport {
     const { random, behaviour, counts } = this.#connection.options
     this.#unsentBytes = 0
     for (const { chunks, sent } of this.#unsent.splice(0)) {
-      const bytes = join(this.#isCut ? [] : chunks)
+      const bytes = copyChunks(this.#isCut ? [] : chunks)
       counts.bytes += bytes.length
       const pieceMax = random.chance(behaviour.split) ? random.spread(512, 8000) : 65_536
       for (let position = 0; position < bytes.length; ) {
@@ -347,16 +353,4 @@ class Side implements Transport {
     const { random, behaviour } = this.#connection.options
     return random.between(0, behaviour.delayMsMax * 1000) / 1000
   }
-}
-
-function join(chunks: Chunks): Uint8Array {
-  let length = 0
-  for (const chunk of chunks) length += chunk.length
-  const bytes = new Uint8Array(length)
-  let position = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, position)
-    position += chunk.length
-  }
-  return bytes
 }

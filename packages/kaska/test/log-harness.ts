@@ -1,6 +1,13 @@
 /** What tests of the log share: a clock that is set by hand, batches, and a directory to open. */
 import { setImmediate } from 'node:timers/promises'
-import { type Clock, type Crc32c, crc32c, RecordDecoder, RecordsBuilder } from '@kaska/protocol'
+import {
+  type Clock,
+  type Crc32c,
+  copyChunks,
+  crc32c,
+  RecordDecoder,
+  RecordsBuilder,
+} from '@kaska/protocol'
 import { SeededRandom } from '../../../sim/seeded-random.ts'
 import { DataDirectory, type DataDirectoryOptions } from '../src/log/data-directory.ts'
 import type { Disk, DiskEntry, DiskFile } from '../src/log/disk.ts'
@@ -103,13 +110,7 @@ export function batchOf(
 
 /** The values of a batch, as text. */
 export function valuesOf(batch: StoredBatch): string[] {
-  const bytes = new Uint8Array(batch.recordsLength)
-  let position = 0
-  for (const chunk of batch.records) {
-    bytes.set(chunk, position)
-    position += chunk.length
-  }
-  const decoder = new RecordDecoder(bytes, batch.header.recordCount)
+  const decoder = new RecordDecoder(copyChunks(batch.records), batch.header.recordCount)
   const values: string[] = []
   for (;;) {
     const record = decoder.next()

@@ -25,8 +25,8 @@ export class StateDouble {
     this.logs.set(name, log)
     this.#states.set(name, state)
     for (const entry of log) state.apply([entry])
-    const append = (entries: readonly Chunks[]) => {
-      for (const entry of entries) state.apply(entry)
+    const append: StateLog['append'] = (entries, options) => {
+      if (!options?.isApplied) for (const entry of entries) state.apply(entry)
       this.appended.push(...entries)
       const copies = entries.map((entry) => Uint8Array.from(joinChunks(entry)))
       return { acknowledged: this.#acknowledge(name, copies) }

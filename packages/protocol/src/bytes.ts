@@ -21,16 +21,20 @@ export function chunksLength(chunks: Chunks): number {
   return length
 }
 
-/** One contiguous copy of the views' bytes. For tests, tools and small state, not for messages. */
+/** The views' bytes, contiguous: a copy, unless they are. For tests, tools and small state, not for messages. */
 export function joinChunks(chunks: Chunks): Uint8Array {
-  if (chunks.length === 1) return chunks[0] as Uint8Array
-  const joined = new Uint8Array(chunksLength(chunks))
+  return chunks.length === 1 ? (chunks[0] as Uint8Array) : copyChunks(chunks)
+}
+
+/** The views' bytes in a buffer of their own: what becomes of the views' buffers is nothing to it. */
+export function copyChunks(chunks: Chunks): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(chunksLength(chunks))
   let position = 0
   for (const chunk of chunks) {
-    joined.set(chunk, position)
+    copy.set(chunk, position)
     position += chunk.length
   }
-  return joined
+  return copy
 }
 
 /** The largest integer that a varint of this protocol may carry: 2^53 - 1. */

@@ -6,6 +6,7 @@
  *
  * Lines are views of the chunks wherever they lie in one; only a line that spans chunks is joined.
  */
+import { copyChunks } from '@kaska/protocol'
 import { CommandError } from './failure.ts'
 
 const newline = 0x0a
@@ -48,7 +49,7 @@ export class LineSplitter {
   #take(last: Uint8Array): Uint8Array {
     this.#keep(last)
     const [first = last] = this.#parts
-    const line = this.#parts.length <= 1 ? first : join(this.#parts, this.#partsBytes)
+    const line = this.#parts.length <= 1 ? first : copyChunks(this.#parts)
     this.#parts = []
     this.#partsBytes = 0
     this.#lines++
@@ -66,14 +67,4 @@ export class LineSplitter {
     }
     this.#parts.push(part)
   }
-}
-
-function join(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const joined = new Uint8Array(length)
-  let position = 0
-  for (const part of parts) {
-    joined.set(part, position)
-    position += part.length
-  }
-  return joined
 }

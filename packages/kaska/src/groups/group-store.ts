@@ -35,8 +35,6 @@ interface Kept {
 export class GroupStore {
   readonly #kept = new Map<string, Kept>()
   #log!: StateLog
-  /** True while the log applies what this store appends, and has applied itself. */
-  #isAppending = false
 
   private constructor() {}
 
@@ -45,9 +43,7 @@ export class GroupStore {
   }): Promise<GroupStore> {
     const store = new GroupStore()
     store.#log = await directory.openState('groups', {
-      apply: (entry) => {
-        if (!store.#isAppending) store.#apply(entry)
-      },
+      apply: (entry) => store.#apply(entry),
       entries: () => store.#entries(),
     })
     return store
@@ -94,15 +90,9 @@ export class GroupStore {
     if (this.#kept.get(name) === kept) this.#kept.delete(name)
   }
 
+  /** Makes durable what was applied already. */
   async #append(entry: Chunks, urgent: boolean): Promise<void> {
-    let acknowledged: Promise<void>
-    this.#isAppending = true
-    try {
-      acknowledged = this.#log.append([entry], { urgent }).acknowledged
-    } finally {
-      this.#isAppending = false
-    }
-    await acknowledged
+    await this.#log.append([entry], { urgent, isApplied: true }).acknowledged
   }
 
   #apply(entry: Chunks): void {

@@ -98,9 +98,9 @@ suite('the store of committed offsets', () => {
     let isFull = false
     const openState = async (name: string, state: State) => {
       const log = await directory.openState(name, state)
-      const append: StateLog['append'] = (entries) => {
+      const append: StateLog['append'] = (entries, options) => {
         if (isFull) throw new DiskFullError('full')
-        return log.append(entries)
+        return log.append(entries, options)
       }
       return { ...log, append } as StateLog
     }

@@ -79,8 +79,6 @@ export class OffsetStore implements CommittedOffsets, GroupOffsets {
   readonly #pending = new Map<string, Pending>()
   readonly #slicing = new Map<string, Promise<void>>()
   #log!: StateLog
-  /** True while the log applies what this store appends, and has applied itself. */
-  #isAppending = false
 
   private constructor(options: OffsetStoreOptions) {
     this.#options = options
@@ -102,9 +100,7 @@ export class OffsetStore implements CommittedOffsets, GroupOffsets {
   ): Promise<OffsetStore> {
     const store = new OffsetStore(options)
     store.#log = await directory.openState('offsets', {
-      apply: (entry) => {
-        if (!store.#isAppending) store.#apply(entry)
-      },
+      apply: (entry) => store.#apply(entry),
       entries: () => store.#entries(),
     })
     store.#expiry.startIfNeeded()
@@ -323,15 +319,9 @@ export class OffsetStore implements CommittedOffsets, GroupOffsets {
     )
   }
 
+  /** Makes durable what was applied already. */
   async #append(entry: Chunks): Promise<void> {
-    let acknowledged: Promise<void>
-    this.#isAppending = true
-    try {
-      acknowledged = this.#log.append([entry]).acknowledged
-    } finally {
-      this.#isAppending = false
-    }
-    await acknowledged
+    await this.#log.append([entry], { isApplied: true }).acknowledged
   }
 
   /** A change is durable, or is not in the log: what a later one has set stays either way. */

@@ -11,7 +11,7 @@
  *   int64
  */
 import type { Chunks, Crc32c } from '@kaska/protocol'
-import { type Disk, DiskError, type DiskFile } from './disk.ts'
+import { type Disk, type DiskFile, withFile } from './disk.ts'
 import type { ProducerBatch, ProducerEntry, ProducerState } from './producer-state.ts'
 
 /** Everything before this point was synced. */
@@ -153,19 +153,10 @@ export async function readFile(
   path: string,
   lengthMax: number = bytesMax,
 ): Promise<Uint8Array | undefined> {
-  let file: DiskFile
-  try {
-    file = await disk.open(path)
-  } catch (error) {
-    if (error instanceof DiskError && error.kind === 'missing') return undefined
-    throw error
-  }
-  try {
+  return await withFile(disk, path, async (file) => {
     const bytes = new Uint8Array(Math.min(await file.size(), lengthMax))
     return bytes.subarray(0, await file.read(0, bytes))
-  } finally {
-    await file.close()
-  }
+  })
 }
 
 function fields(checkpoint: Checkpoint): number[] {

@@ -73,3 +73,24 @@ export class DiskError extends Error {
     this.kind = kind
   }
 }
+
+/** Runs the task with the file, and closes it; undefined where there is no such file. Past the cache, which is
+ * for files that are used. */
+export async function withFile<T>(
+  disk: Disk,
+  path: string,
+  task: (file: DiskFile) => Promise<T>,
+): Promise<T | undefined> {
+  let file: DiskFile
+  try {
+    file = await disk.open(path)
+  } catch (error) {
+    if (error instanceof DiskError && error.kind === 'missing') return undefined
+    throw error
+  }
+  try {
+    return await task(file)
+  } finally {
+    await file.close()
+  }
+}

@@ -4,7 +4,7 @@
  */
 import type { OffsetBounds } from '@kaska/protocol'
 import { checkpointName, decodeCheckpoint, readFile } from './checkpoint-file.ts'
-import { type Disk, DiskError } from './disk.ts'
+import { withFile } from './disk.ts'
 import type { LogShared } from './log-config.ts'
 import { segmentBaseOf, segmentName } from './segment.ts'
 
@@ -30,26 +30,12 @@ export async function logExtent(
   if (checkpoint?.segmentBase !== last) return undefined
   let bytes = 0
   for (const base of bases) {
-    const size = await sizeOf(disk, `${directory}/${segmentName(base)}.log`)
+    const path = `${directory}/${segmentName(base)}.log`
+    const size = await withFile(disk, path, (file) => file.size())
     // Something was written behind the checkpoint.
     if (size === undefined || (base === last && size !== checkpoint.position)) return undefined
     bytes += size
   }
   const startOffset = Math.max(checkpoint.startOffset, Math.min(...bases))
   return { startOffset, endOffset: Math.max(startOffset, checkpoint.offset), bytes }
-}
-
-/** Undefined where there is no such file. Past the cache, which is for files that are used. */
-async function sizeOf(disk: Disk, path: string): Promise<number | undefined> {
-  try {
-    const file = await disk.open(path)
-    try {
-      return await file.size()
-    } finally {
-      await file.close()
-    }
-  } catch (error) {
-    if (error instanceof DiskError && error.kind === 'missing') return undefined
-    throw error
-  }
 }

@@ -4,7 +4,7 @@
  * opened, and its own rules decide (`LogFront.applyRetention`).
  */
 import { checkpointName, decodeCheckpoint, readFile } from './checkpoint-file.ts'
-import { DiskError, type DiskFile } from './disk.ts'
+import { withFile } from './disk.ts'
 import { IndexEntries, timeEntryBytes } from './index-entries.ts'
 import type { LogConfig, LogShared } from './log-config.ts'
 import { segmentBaseOf, segmentName } from './segment.ts'
@@ -39,7 +39,7 @@ export async function retentionDue(
   const checkpoint = bytes && decodeCheckpoint(bytes, shared.crc32c)?.checkpoint
   if (checkpoint?.segmentBase !== first) return unknown
   if (checkpoint.position === 0) {
-    const size = await withFile(shared, `${path}.log`, (file) => file.size())
+    const size = await withFile(shared.disk, `${path}.log`, (file) => file.size())
     return size === 0 ? never : unknown
   }
   // A single segment is too much only where nothing is to be kept.
@@ -53,31 +53,11 @@ async function lastTimestamp(
   shared: Pick<LogShared, 'disk'>,
   path: string,
 ): Promise<number | undefined> {
-  return await withFile(shared, path, async (file) => {
+  return await withFile(shared.disk, path, async (file) => {
     const size = await file.size()
     if (size < timeEntryBytes || size % timeEntryBytes !== 0) return undefined
     const bytes = new Uint8Array(timeEntryBytes)
     const length = await file.read(size - timeEntryBytes, bytes)
     return length < timeEntryBytes ? undefined : new IndexEntries(bytes).timeEntry(0).timestamp
   })
-}
-
-/** Undefined where there is no such file. Past the cache, which is for files that are used. */
-async function withFile<T>(
-  { disk }: Pick<LogShared, 'disk'>,
-  path: string,
-  task: (file: DiskFile) => Promise<T>,
-): Promise<T | undefined> {
-  let file: DiskFile
-  try {
-    file = await disk.open(path)
-  } catch (error) {
-    if (error instanceof DiskError && error.kind === 'missing') return undefined
-    throw error
-  }
-  try {
-    return await task(file)
-  } finally {
-    await file.close()
-  }
 }

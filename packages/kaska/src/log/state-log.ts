@@ -31,7 +31,7 @@ import {
   writeVarint,
 } from '@kaska/protocol'
 import { replaceFile } from './checkpoint-file.ts'
-import { DiskError, type DiskFile } from './disk.ts'
+import { DiskError, type DiskFile, withFile } from './disk.ts'
 import type { AppendBatch } from './log-batches.ts'
 import { defaultLogConfig, type LogConfig, type LogShared } from './log-config.ts'
 import { PartitionLog } from './partition-log.ts'
@@ -107,12 +107,13 @@ export class StateLog {
    * Applies the entries to the state at once and appends them as one batch: all or none survive.
    * `acknowledged` resolves under the rule of the sync mode. If it rejects with DiskFullError, the
    * entries are not in the log: the owner undoes what it applied. Throws what an append throws; then
-   * nothing was applied. `urgent` gives up the reserve of the disk for it (deletions). The entries'
+   * nothing was applied. `urgent` gives up the reserve of the disk for it (deletions). `isApplied`: the
+   * owner has applied them already, in its own way. The entries'
    * views go to the disk by identity (a topic's name: contract 11), and must not change any more.
    */
   append(
     entries: readonly Chunks[],
-    options?: { readonly urgent?: boolean },
+    options?: { readonly urgent?: boolean; readonly isApplied?: boolean },
   ): { readonly acknowledged: Promise<void> } {
     const batch = this.#batch(entries)
     let acknowledged: Promise<void>
@@ -122,7 +123,7 @@ export class StateLog {
       if (!options?.urgent || !(error instanceof DiskFullError)) throw error
       acknowledged = Promise.reject(error)
     }
-    for (const entry of entries) this.#options.state.apply(entry)
+    if (!options?.isApplied) for (const entry of entries) this.#options.state.apply(entry)
     if (options?.urgent) {
       acknowledged = acknowledged.catch((error) => this.#appendUrgently(batch, error))
     }
@@ -299,14 +300,7 @@ export class StateLog {
   /** Applies the snapshot, if there is one, and returns the offset from which the log goes on. */
   async #loadSnapshot(): Promise<number | undefined> {
     const { directory, shared, state } = this.#options
-    let file: DiskFile
-    try {
-      file = await shared.disk.open(`${directory}/snapshot`)
-    } catch (error) {
-      if (error instanceof DiskError && error.kind === 'missing') return undefined
-      throw error
-    }
-    try {
+    return await withFile(shared.disk, `${directory}/snapshot`, async (file) => {
       const size = await file.size()
       this.#snapshotBytes = size
       let count = 0
@@ -322,9 +316,7 @@ export class StateLog {
         position += bytes.length
       }
       return this.#checkTrailer(trailer, count)
-    } finally {
-      await file.close()
-    }
+    })
   }
 
   async #readSnapshotBatch(file: DiskFile, position: number, size: number) {

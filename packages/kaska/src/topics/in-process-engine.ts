@@ -5,11 +5,10 @@
  */
 import {
   type Capabilities,
-  type Chunks,
   ClosedError,
   type CommitEntry,
   type CreateTopicRequest,
-  chunksLength,
+  copyChunks,
   type Engine,
   type OffsetBounds,
   type PollRequest,
@@ -42,7 +41,7 @@ export class InProcessEngine implements Engine {
 
   async createTopic(request: CreateTopicRequest, context: RequestContext): Promise<TopicInfo> {
     const { text, bytes } = request.name
-    const name = { text, bytes: copyChunks(bytes) }
+    const name = { text, bytes: [copyChunks(bytes)] }
     return await this.#engine.createTopic({ ...request, name }, this.#open(context))
   }
 
@@ -89,7 +88,7 @@ export class InProcessEngine implements Engine {
       const result = await this.#engine.poll(request, { ...context, signal: ending.signal })
       const batches = result.batches.map((batch) => ({
         ...batch,
-        records: copyChunks(batch.records),
+        records: [copyChunks(batch.records)],
       }))
       result.release()
       return { batches, failures: result.failures, release: () => {} }
@@ -152,15 +151,5 @@ export class InProcessEngine implements Engine {
 }
 
 function copyPart(part: SendPart): SendPart {
-  return { ...part, batch: { ...part.batch, records: copyChunks(part.batch.records) } }
-}
-
-function copyChunks(chunks: Chunks): Chunks {
-  const copy = new Uint8Array(chunksLength(chunks))
-  let position = 0
-  for (const chunk of chunks) {
-    copy.set(chunk, position)
-    position += chunk.length
-  }
-  return [copy]
+  return { ...part, batch: { ...part.batch, records: [copyChunks(part.batch.records)] } }
 }

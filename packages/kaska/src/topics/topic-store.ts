@@ -73,8 +73,6 @@ export class TopicStore {
   #log!: StateLog
   #nextCreated = 0
   #openCount = 0
-  /** True while the log applies what this store appends, and has applied itself. */
-  #isAppending = false
 
   private constructor(random: Random, defaults: DefaultsByMaker) {
     this.#random = random
@@ -88,9 +86,7 @@ export class TopicStore {
   ): Promise<TopicStore> {
     const store = new TopicStore(random, defaults)
     store.#log = await directory.openState('topics', {
-      apply: (entry) => {
-        if (!store.#isAppending) store.#apply(entry)
-      },
+      apply: (entry) => store.#apply(entry),
       entries: () => store.#entries(),
     })
     return store
@@ -258,15 +254,9 @@ export class TopicStore {
     }
   }
 
+  /** Makes durable what was applied already. */
   async #append(entry: Chunks, urgent: boolean): Promise<void> {
-    let acknowledged: Promise<void>
-    this.#isAppending = true
-    try {
-      acknowledged = this.#log.append([entry], { urgent }).acknowledged
-    } finally {
-      this.#isAppending = false
-    }
-    await acknowledged
+    await this.#log.append([entry], { urgent, isApplied: true }).acknowledged
   }
 
   /** Replays an entry. One that a snapshot holds already changes nothing. */
