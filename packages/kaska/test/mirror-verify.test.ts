@@ -147,7 +147,10 @@ test('while a mirror follows: what it is still bringing is no difference', async
   const source = wrapEngine(from.engine, {
     offsets: async (topic, partition, asker) => {
       await from.client.sendBatch('t', numbered(30, partition, 50))
-      return await from.engine.offsets(topic, partition, asker)
+      const bounds = await from.engine.offsets(topic, partition, asker)
+      // And more, that the mirror brings together with what is waited for.
+      await from.client.sendBatch('t', numbered(30, partition, 80))
+      return bounds
     },
   })
   const verdicts = await verify(from, to, { source })

@@ -2,8 +2,9 @@
  * A program on `@kaska/client` whose only setting is the broker's address: what moves from a broker to a
  * cluster and back in move.cluster.ts, unchanged.
  *
- *     KASKA_URL=... node move-workload.ts produce NAME RECORD    keys of its own, each numbered
- *     KASKA_URL=... node move-workload.ts consume NAME RECORD    all messages, commits under its name
+ *     KASKA_URL=... node move-workload.ts produce NAME RECORD          keys of its own, each numbered
+ *     KASKA_URL=... node move-workload.ts consume NAME RECORD          all messages, commits under its name
+ *     KASKA_URL=... node move-workload.ts consume-slowly NAME RECORD   the same, always behind
  *
  * What it has sent (once it is acknowledged) and received (before it commits) is written to RECORD, a line
  * of JSON each, which outlives it: a producer goes on with the numbers behind those that it finds there. A
@@ -75,7 +76,7 @@ async function produce(client: Client, name: string, seen: RecordLine[], write: 
   await Promise.all(underWay)
 }
 
-async function consume(client: Client, group: string, write: Write) {
+async function consume(client: Client, group: string, isSlow: boolean, write: Write) {
   const { partitions } = await client.describeTopic(topic)
   await client.subscribe([topic])
   const committed = new Map<number, number>()
@@ -100,8 +101,6 @@ async function consume(client: Client, group: string, write: Write) {
       }),
     )
   }
-  // One of this name is always behind: it has messages to come when it is stopped.
-  const isSlow = group.startsWith('slow')
   for (let count = 1; !stopping.aborted; count++) {
     const message = await client.poll({ signal: stopping }).catch((error: unknown) => {
       if (!stopping.aborted) throw error
@@ -130,6 +129,6 @@ if (import.meta.main) {
   await using client = await connect(url)
   write({ is: 'start', url, at: Date.now() })
   if (role === 'produce') await produce(client, name, seen, write)
-  else await consume(client, name, write)
+  else await consume(client, name, role === 'consume-slowly', write)
   write({ is: 'stop', at: Date.now() })
 }

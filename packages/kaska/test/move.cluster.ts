@@ -6,22 +6,35 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import process from 'node:process'
 import { after, type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { connect } from '@kaska/client'
+import { Admin } from '@platformatic/kafka'
 import type { ApacheKafkaCluster } from '../../../compat/lib/apache-kafka-cluster.ts'
-import { result, run, ServeProcess, start, temporaryDirectory } from './cli-process.ts'
+import {
+  type RunResult,
+  result,
+  run,
+  ServeProcess,
+  said,
+  start,
+  temporaryDirectory,
+} from './cli-process.ts'
 import { partitionsOfKeys, proveReceived, receivedCount, sentOf } from './move-proof.ts'
 import { readRecord, topic } from './move-workload.ts'
 import { startCluster } from './start-cluster.ts'
 
 const partitions = 6
 const producers = ['red', 'green', 'blue']
-/** Consumers: one keeps up, one is always behind, one is killed before a move. */
-const groups = ['steady', 'slow', 'killed']
+/** As they are named in the recipe: one keeps up, one is always behind, one is killed before a move. */
+const groups = ['billing', 'reports', 'audit']
+const slow = 'reports'
+const killed = 'audit'
 const program = fileURLToPath(new URL('move-workload.ts', import.meta.url))
+const recipe = fileURLToPath(new URL('../../../docs/mirror.md', import.meta.url))
 
 const cluster = await startCluster()
 if (typeof cluster === 'string') test('a workload moves', { skip: cluster }, () => {})
@@ -32,61 +45,136 @@ else {
 
 async function moves(cluster: ApacheKafkaCluster, t: TestContext): Promise<void> {
   await using files = await temporaryDirectory()
-  await using old = await ServeProcess.start(['--data', `${files.path}/old`])
-  await using back = await ServeProcess.start(['--data', `${files.path}/back`])
-  const urls = [old.url, `kafka://${cluster.bootstrap}`, back.url]
+  await using broker = await ServeProcess.start(['--data', `${files.path}/data`])
   await using workload = new Workload(files.path)
+  const kaska = broker.url
+  const kafka = `kafka://${cluster.bootstrap}`
+  const commands = await readRecipe()
 
-  const [from = '', to = '', last = ''] = urls
-  {
-    await using client = await connect(from)
-    await client.createTopic(topic, { partitions, config: { 'retention.ms': '86400000' } })
-  }
-  workload.start(from)
-  for (const [source, target] of [
-    [from, to],
-    [to, last],
-  ] as const) {
-    await workload.goesOn()
-    await move(workload, source, target, t)
-  }
+  await using client = await connect(kaska)
+  await client.createTopic(topic, { partitions, config: { 'retention.ms': '86400000' } })
+  workload.start(kaska)
+  await workload.goesOn()
+  // A message's offset is not the same on both sides.
+  await deleteOldest(broker.port)
+  await move(workload, commands.move, kaska, kafka, t)
+  assert.notEqual(await client.endOffset(topic), await endOffset(kafka))
+
+  await workload.goesOn()
+  await kaskaDoes(commands.remove, { OLD: kaska, NEW: kafka })
+  await move(workload, commands.move, kafka, kaska, t)
+
   await workload.goesOn()
   await workload.stopProducers()
-  await workload.stopConsumers()
+  await workload.stopConsumers(groups)
 
   const sent = workload.sent
   partitionsOfKeys(sent.values())
   const repeated = groups.map((group) => proveReceived(workload.file(group), sent))
   t.diagnostic(`${sent.size} messages; received again: ${repeated.join(', ')}`)
-  assert.deepEqual(repeated.slice(0, 2), [0, 0])
+  for (const [index, group] of groups.entries()) {
+    if (group !== killed) assert.equal(repeated[index], 0)
+  }
 }
 
-/** What docs/mirror.md tells a person to do. */
-async function move(workload: Workload, from: string, to: string, t: TestContext): Promise<void> {
-  const sides = ['mirror', '--from', from, '--to', to]
-  const names = groups.flatMap((group) => ['--group', group])
-  let follower = start([...sides, ...names])
-  // It is killed in the middle, and started again.
+interface Recipe {
+  readonly move: readonly string[]
+  readonly remove: string
+}
+
+/** The commands of docs/mirror.md, as they stand there. */
+async function readRecipe(): Promise<Recipe> {
+  const text = await readFile(recipe, 'utf8')
+  const move = text.match(/^kaska mirror --from \$OLD .*$/gm) ?? []
+  const [remove = ''] = /^kaska topic delete .*\$OLD$/m.exec(text) ?? []
+  assert.equal(move.length, 4)
+  for (const group of groups) assert.match(move[0] ?? '', new RegExp(`--group ${group}`))
+  return { move, remove }
+}
+
+type Sides = Readonly<Record<'OLD' | 'NEW', string>>
+
+function argumentsOf(command: string, sides: Sides): string[] {
+  const words = command.split(' ').slice(1)
+  return words.map((word) => word.replace(/^\$(OLD|NEW)$/, (_, name: 'OLD' | 'NEW') => sides[name]))
+}
+
+/** Runs a command of the recipe, which has to succeed. */
+async function kaskaDoes(command: string, sides: Sides): Promise<RunResult> {
+  const done = await run(argumentsOf(command, sides))
+  assert.equal(done.code, 0, `${command}: ${done.stdout}${done.stderr}`)
+  return done
+}
+
+/** What docs/mirror.md tells a person to do; the mirror is killed meanwhile, and started again. */
+async function move(
+  workload: Workload,
+  commands: readonly string[],
+  from: string,
+  to: string,
+  t: TestContext,
+): Promise<void> {
+  const sides = { OLD: from, NEW: to }
+  const [follow = '', compare = '', cutOver = '', compareNew = ''] = commands
+  await using first = new Follower(argumentsOf(follow, sides))
   await mirroredSome(to)
-  follower.kill('SIGKILL')
-  await once(follower, 'close')
-  follower = start([...sides, ...names])
+  await first[Symbol.asyncDispose]()
+  await using second = new Follower(argumentsOf(follow, sides))
+  const follower = second.child
   const ended = result(follower)
+  await said(follower, 'stderr', /up to date; following until Ctrl-C\n/)
+  await kaskaDoes(compare, sides)
   await workload.goesOn()
 
   await workload.stopProducers()
-  await workload.stopConsumers(['slow', 'killed'])
+  await workload.stopConsumers(['billing'])
   follower.kill('SIGINT')
   assert.equal((await ended).code, 0, (await ended).stderr)
-  const level = await run([...sides, ...names, '--once'])
-  assert.equal(level.code, 0, level.stderr)
-  const verified = await run([...sides, '--verify'])
-  assert.equal(verified.code, 0, verified.stdout + verified.stderr)
-  const stoppedAt = workload.lastSentAt
+  const stoppedAt = Date.now()
+  const { stderr } = await kaskaDoes(cutOver, sides)
+  const cutAt = Date.now()
+  assert.match(stderr, /billing goes on at the target with 0 messages to come\n/)
+  assert.match(stderr, /reports goes on at the target with [1-9]\d* messages to come\n/)
+  assert.match(stderr, /\nCut over: start the programs with the new address\.\n$/)
+  await kaskaDoes(compareNew, sides)
+  const startedAt = Date.now()
+  const lastSentAt = workload.lastSentAt
   const sentBefore = workload.sent.size
   workload.start(to)
-  while (workload.sent.size === sentBefore) await delay(10)
-  t.diagnostic(`the pause was ${workload.firstSentAfter(stoppedAt) - stoppedAt} ms`)
+  while (workload.sent.size === sentBefore) await delay(20)
+  const firstSentAt = workload.firstSentAfter(lastSentAt)
+  t.diagnostic(
+    `the pause was ${firstSentAt - lastSentAt} ms: stop ${stoppedAt - lastSentAt}, cut over ${cutAt - stoppedAt}, compare ${startedAt - cutAt}, start ${firstSentAt - startedAt}`,
+  )
+}
+
+/** `kaska mirror`, killed at the end unless it has ended. */
+class Follower implements AsyncDisposable {
+  readonly child: ChildProcess
+
+  constructor(args: readonly string[]) {
+    this.child = start(args)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return
+    const closed = once(this.child, 'close')
+    this.child.kill('SIGKILL')
+    await closed
+  }
+}
+
+/** The oldest messages of a partition are gone, as by retention. */
+async function deleteOldest(port: number): Promise<void> {
+  const admin = new Admin({ clientId: 'retention', bootstrapBrokers: [`127.0.0.1:${port}`] })
+  const partitions = [{ partition: 0, offset: 10n }]
+  await admin.deleteRecords({ topics: [{ name: topic, partitions }] })
+  await admin.close()
+}
+
+async function endOffset(url: string): Promise<number> {
+  await using client = await connect(url)
+  return await client.endOffset(topic)
 }
 
 async function mirroredSome(url: string): Promise<void> {
@@ -116,7 +204,7 @@ class Workload implements AsyncDisposable {
   }
 
   start(url: string): void {
-    for (const name of groups) this.#start('consume', name, url)
+    for (const name of groups) this.#start(name === slow ? 'consume-slowly' : 'consume', name, url)
     for (const name of producers) this.#start('produce', name, url)
   }
 
@@ -156,16 +244,19 @@ class Workload implements AsyncDisposable {
     assert.deepEqual(this.#failures, [])
   }
 
-  /** Those that are not among the `early` have received everything first. */
-  async stopConsumers(early: readonly string[] = []): Promise<void> {
+  /** The consumers named have received everything before they are stopped. */
+  async stopConsumers(toTheEnd: readonly string[]): Promise<void> {
     const wanted = this.sent.size
-    for (const name of groups) {
-      while (!early.includes(name) && receivedCount(this.file(name)) < wanted) {
-        assert.deepEqual(this.#failures, [])
-        await delay(20)
-      }
-      await this.#end(name, name === 'killed' && early.includes(name) ? 'SIGKILL' : 'SIGTERM')
-    }
+    await Promise.all(
+      groups.map(async (name) => {
+        while (toTheEnd.includes(name) && receivedCount(this.file(name)) < wanted) {
+          assert.deepEqual(this.#failures, [])
+          await delay(20)
+        }
+        const isKilled = name === killed && !toTheEnd.includes(name)
+        await this.#end(name, isKilled ? 'SIGKILL' : 'SIGTERM')
+      }),
+    )
     assert.deepEqual(this.#failures, [])
   }
 

@@ -102,7 +102,11 @@ export async function* readCopies(
       answer.release()
     }
     arrivals.saw(endOffset > startOffset)
-    yield* readMessages(options, engine, { topic, partition, startOffset, endOffset })
+    const next = { topic, partition, startOffset, endOffset }
+    for await (const message of readMessages(options, engine, next)) {
+      if (!isMoreWanted()) return
+      yield message
+    }
     startOffset = endOffset
   }
 }
