@@ -8,6 +8,11 @@ export function count(value: number): string {
   return counts.format(value)
 }
 
+/** A dash for what is not known. */
+export function known(value: number | null | undefined, format: (value: number) => string): string {
+  return value == null ? '–' : format(value)
+}
+
 /** `1.5 MiB` */
 export function bytes(value: number): string {
   let scaled = value

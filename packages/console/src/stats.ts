@@ -20,15 +20,19 @@ export interface Stats {
   readonly uptimeMs: number
   readonly software: string
   readonly clusterId: string
-  /** Null: all is in memory. */
+  /** Where messages are: `local` here, `kafka` on an Apache Kafka cluster; what only who has them knows is null there. */
+  readonly engine: string
+  /** Null: all is in memory, or on a cluster. */
   readonly dataDirectory: string | null
-  readonly sync: string
-  readonly topics: number
-  readonly partitionsOpen: number
+  readonly sync: string | null
+  /** Null: the cluster does not answer. */
+  readonly topics: number | null
+  readonly partitionsOpen: number | null
   readonly connections: Readonly<Record<'native' | 'kafka' | 'http' | 'websocket', number>>
   /** Since the start. */
   readonly totals: Readonly<
-    Record<'messagesIn' | 'bytesIn' | 'messagesOut' | 'bytesOut' | 'requests' | 'failures', number>
+    Record<'messagesIn' | 'bytesIn' | 'messagesOut' | 'bytesOut', number | null> &
+      Record<'requests' | 'failures', number>
   >
   /** Of the last minute or so. */
   readonly latency: readonly Latency[]
@@ -91,7 +95,8 @@ export function ratesOf(
   return samples.map((sample, index) => {
     const before = samples[index - 1]
     if (before === undefined || isGap(before, sample)) return null
-    const seconds = (sample.time - before.time) / 1000
-    return Math.max(0, sample.totals[total] - before.totals[total]) / seconds
+    const [now, then] = [sample.totals[total], before.totals[total]]
+    if (now === null || then === null) return null
+    return Math.max(0, now - then) / ((sample.time - before.time) / 1000)
   })
 }

@@ -12,9 +12,10 @@ export interface TopicDetails {
   readonly partitions: number
   /** Those that are there. */
   readonly messages: number
-  readonly bytes: number
-  /** Since the broker's start. */
-  readonly messagesIn: number
+  /** Null: not known. */
+  readonly bytes: number | null
+  /** Since the broker's start; null where it goes through others too. */
+  readonly messagesIn: number | null
   readonly retentionMs: number | null
   readonly retentionBytes: number | null
   /** Groups that read it. */
@@ -107,6 +108,7 @@ async function read(
 
 function withRate(topic: TopicDetails, counted: Map<string, Counted>, now: number): TopicRow {
   const { id, messagesIn } = topic
+  if (messagesIn === null) return { ...topic, rate: null }
   const before = counted.get(id)
   counted.set(id, { at: now, messagesIn })
   // A broker that was started again counts from 0.
@@ -129,7 +131,7 @@ export type TopicColumn = (typeof topicColumns)[number]
 const values: Readonly<Record<Exclude<TopicColumn, 'name'>, (row: TopicRow) => number>> = {
   partitions: (row) => row.partitions,
   messages: (row) => row.messages,
-  bytes: (row) => row.bytes,
+  bytes: (row) => row.bytes ?? -1,
   rate: (row) => row.rate ?? -1,
   retention: (row) => row.retentionMs ?? Number.POSITIVE_INFINITY,
   groups: (row) => row.groups.length,

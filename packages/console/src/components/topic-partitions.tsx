@@ -1,6 +1,6 @@
 /** The partitions of a topic: where each begins and ends, and what it holds. */
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { bytes, count, rate } from '../format.ts'
+import { bytes, count, known, rate } from '../format.ts'
 import { href } from '../route.ts'
 import { VirtualRows } from './virtual-rows.tsx'
 
@@ -9,7 +9,8 @@ export interface TopicPartition {
   /** Null, as the other one: it is offline. */
   readonly startOffset: number | null
   readonly endOffset: number | null
-  readonly bytes?: number
+  /** Null: not known. */
+  readonly bytes: number | null
 }
 
 /** Undefined: it is offline. */
@@ -26,7 +27,7 @@ interface TopicPartitionsProps {
 
 export function TopicPartitions({ topic, bounds, onTruncate }: TopicPartitionsProps) {
   const rates = useRates(bounds)
-  const hasBytes = bounds.some((bound) => bound.bytes !== undefined)
+  const hasBytes = bounds.some((bound) => bound.bytes !== null)
   return (
     <section class="panel">
       <h2>Partitions</h2>
@@ -100,10 +101,6 @@ export function TopicPartitions({ topic, bounds, onTruncate }: TopicPartitionsPr
       />
     </section>
   )
-}
-
-function known(value: number | null | undefined, format: (value: number) => string): string {
-  return value == null ? '–' : format(value)
 }
 
 /** Messages that came per second since the last answer; null: not known yet. */

@@ -34,6 +34,7 @@ export interface OffsetRow {
   readonly lag: number | null
   /** How old the first message is that was not read. */
   readonly lagMs: number | null
+  /** Null also where a cluster does not tell. */
   readonly committedAt: number | null
   readonly metadata: string
   /** By a client of Kaska's own protocol. */

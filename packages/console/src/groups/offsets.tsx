@@ -1,6 +1,6 @@
 /** How far a group has read, partition by partition. */
 import { VirtualRows } from '../components/virtual-rows.tsx'
-import { count, duration, time } from '../format.ts'
+import { count, duration, known, time } from '../format.ts'
 import { href } from '../route.ts'
 import type { Member, OffsetRow } from './group-types.ts'
 
@@ -64,22 +64,18 @@ function Cells({ row, clients }: CellsProps) {
         <a href={href(['topics', topic])}>{topic}</a>
       </td>
       <td class="number">{partition}</td>
-      <td class="number">{orDash(offset, count)}</td>
+      <td class="number">{known(offset, count)}</td>
       <td class="number">{endOffset === null ? 'offline' : count(endOffset)}</td>
-      <td class={isBehind ? 'number strong' : 'number'}>{orDash(lag, count)}</td>
-      <td class="number">{isBehind && lagMs === null ? 'unknown' : orDash(lagMs, lagText)}</td>
+      <td class={isBehind ? 'number strong' : 'number'}>{known(lag, count)}</td>
+      <td class="number">{isBehind && lagMs === null ? 'unknown' : known(lagMs, lagText)}</td>
       <td>{row.memberId === null ? '' : (clients.get(row.memberId) ?? row.memberId)}</td>
       <td>
-        {committedAt === null ? 'never' : time(committedAt)}
+        {offset === null ? 'never' : known(committedAt, time)}
         {row.isNative && <span class="quiet"> natively</span>}
       </td>
       <td title={metadata}>{metadata}</td>
     </>
   )
-}
-
-function orDash(value: number | null, show: (value: number) => string): string {
-  return value === null ? '–' : show(value)
 }
 
 function lagText(ms: number): string {

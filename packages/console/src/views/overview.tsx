@@ -2,7 +2,7 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useMemo } from 'preact/hooks'
 import { Chart, type ChartSeries } from '../components/chart.tsx'
-import { bytes, count, duration, rate, time } from '../format.ts'
+import { bytes, count, duration, known, rate, time } from '../format.ts'
 import { href } from '../route.ts'
 import { followStats, keptMs, type Latency, ratesOf, type Stats, statsHistory } from '../stats.ts'
 import './overview.css'
@@ -38,25 +38,29 @@ export function Overview() {
 function Facts({ stats }: { readonly stats: Stats }) {
   const { totals, connections, disk, memory } = stats
   const { native, kafka, http, websocket } = connections
+  const isElsewhere = stats.engine === 'kafka'
   return (
     <dl class="facts">
-      <Fact name="Topics">{count(stats.topics)}</Fact>
-      <Fact name="Partitions open">{count(stats.partitionsOpen)}</Fact>
+      <Fact name="Topics">{known(stats.topics, count)}</Fact>
+      <Fact name="Partitions open">{known(stats.partitionsOpen, count)}</Fact>
       <Fact name="Connections">{count(native + kafka + http + websocket)}</Fact>
-      <Fact name="Messages in">{count(totals.messagesIn)}</Fact>
-      <Fact name="Messages out">{count(totals.messagesOut)}</Fact>
-      <Fact name="Bytes in">{bytes(totals.bytesIn)}</Fact>
-      <Fact name="Bytes out">{bytes(totals.bytesOut)}</Fact>
+      <Fact name="Messages in">{known(totals.messagesIn, count)}</Fact>
+      <Fact name="Messages out">{known(totals.messagesOut, count)}</Fact>
+      <Fact name="Bytes in">{known(totals.bytesIn, bytes)}</Fact>
+      <Fact name="Bytes out">{known(totals.bytesOut, bytes)}</Fact>
       <Fact name="Requests">{count(totals.requests)}</Fact>
       <Fact name="Failed">{count(totals.failures)}</Fact>
       <Fact name="Memory">{bytes(memory.rssBytes)}</Fact>
-      <Fact name="On disk">{disk === null ? 'all in memory' : bytes(disk.usedBytes)}</Fact>
+      {isElsewhere && <Fact name="Messages">on an Apache Kafka cluster</Fact>}
+      <Fact name="On disk">
+        {disk === null && !isElsewhere ? 'all in memory' : known(disk?.usedBytes, bytes)}
+      </Fact>
       {disk !== null && <Fact name="Disk free">{bytes(disk.freeBytes)}</Fact>}
       <Fact name="Up">{duration(stats.uptimeMs)}</Fact>
       <Fact name="Since">{time(stats.time - stats.uptimeMs).slice(0, 19)}</Fact>
       <Fact name="Software">{stats.software}</Fact>
       {stats.dataDirectory !== null && <Fact name="Data">{stats.dataDirectory}</Fact>}
-      <Fact name="Sync">{stats.sync}</Fact>
+      <Fact name="Sync">{stats.sync ?? '–'}</Fact>
       <Fact name="Cluster id">{stats.clusterId}</Fact>
     </dl>
   )

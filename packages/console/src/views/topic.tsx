@@ -110,7 +110,7 @@ function summary({ partitions, bounds, id }: TopicAnswer): string {
   let size: number | undefined
   for (const bound of bounds) {
     messages += messagesIn(bound) ?? 0
-    if (bound.bytes !== undefined) size = (size ?? 0) + bound.bytes
+    if (bound.bytes !== null) size = (size ?? 0) + bound.bytes
   }
   const parts = [counted(partitions, 'partition'), counted(messages, 'message')]
   if (size !== undefined) parts.push(bytes(size))

@@ -8,7 +8,7 @@ import {
   TruncateDialog,
 } from '../components/topic-dialogs.tsx'
 import { VirtualRows } from '../components/virtual-rows.tsx'
-import { bytes, count, rate } from '../format.ts'
+import { bytes, count, known, rate } from '../format.ts'
 import { href, route, setQuery } from '../route.ts'
 import { counted, retentionText } from '../settings-text.ts'
 import {
@@ -136,8 +136,8 @@ function Row({ topic, ask }: RowProps) {
           {count(topic.messages)}
         </a>
       </td>
-      <td class="number column-bytes">{bytes(topic.bytes)}</td>
-      <td class="number column-rate">{topic.rate === null ? '–' : rate(topic.rate)}</td>
+      <td class="number column-bytes">{known(topic.bytes, bytes)}</td>
+      <td class="number column-rate">{known(topic.rate, rate)}</td>
       <td class="column-retention">{retentionText(topic.retentionMs, topic.retentionBytes)}</td>
       <td class="column-groups" title={groups.join('\n')}>
         {groups.slice(0, groupsNamed).map((group, index) => (

@@ -178,10 +178,14 @@ function describedSetting({ doc, ...setting }: TopicSetting): DescribedSetting {
   return { ...setting, doc: doc && plainText(doc) }
 }
 
+const entities = { lt: '<', gt: '>', amp: '&', quot: '"' } as const
+
 /** Kafka's documentation, which is written for a web page. */
 function plainText(html: string): string {
   return html
+    .replace(/<\/?code>/g, '`')
     .replace(/<[^>]*>/g, '')
+    .replace(/&(lt|gt|amp|quot);/g, (_, name: keyof typeof entities) => entities[name])
     .replace(/\s+/g, ' ')
     .trim()
 }

@@ -223,6 +223,11 @@ const schemas = {
     uptimeMs: count,
     software: text,
     clusterId: text,
+    engine: {
+      type: 'string',
+      enum: ['local', 'kafka'],
+      description: 'Where the messages are: here, or on an Apache Kafka cluster.',
+    },
     dataDirectory: someText,
     sync: {
       oneOf: [{ type: 'null' }, { type: 'string', enum: ['always', 'os'] }],

@@ -16,6 +16,7 @@ export function statsPaths(app: HttpApp, { engine, figures, identity, clock }: H
       time: clock.now(),
       uptimeMs: Math.round(figures.uptimeMs),
       ...identity,
+      engine: engine.capabilities.kind,
       dataDirectory: figures.dataDirectory,
       sync: figures.sync,
       topics: await ifReached(() => engine.topicCount(contextOf(context)), null),
