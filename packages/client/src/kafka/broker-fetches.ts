@@ -80,6 +80,11 @@ const waitMsMin = 8
 /** So much sooner or later than another lane, one ends together with it. */
 const earlyMsMax = 4
 const lateMsMax = 12
+/** What waits is shared out among some lanes, so that what ends one has not all asked again. */
+const fullLanes = 3
+const partsMaxMin = 64
+/** So many parts are asked again in a millisecond: a broker takes some microseconds for each. */
+const restedPerMs = 150
 /** What one answer may hold, for one poll or for many: others wait behind it. */
 const answerBytesMax = 8 * 1024 * 1024
 
@@ -96,6 +101,8 @@ export class BrokerFetches {
   /** Of those who do not wait, until it is under way. */
   #prompt = new Set<Ask>()
   readonly #promptByKey = new Map<string, Ask>()
+  /** When what has rested may be asked again. */
+  #restedAt = 0
   #isFlushing = false
   #timer: Timer | undefined
   #isClosed = false
@@ -164,34 +171,49 @@ export class BrokerFetches {
     for (const asks of [this.#fresh, this.#rested, this.#prompt]) {
       for (const ask of asks) if (ask.questions.size === 0) this.#drop(ask)
     }
-    const dueMs = this.#rested.size > 0 ? this.#dueMs() : undefined
-    if (dueMs === undefined) {
-      // The longest lane is for what has waited the longest.
-      this.#sendAll(this.#waitLanes, () => this.#rested)
-      this.#sendAll(this.#waitLanes, () => this.#fresh)
-    } else {
-      this.#timer = this.#clock.after(dueMs, () => this.#flushSoon())
+    const heldMs = this.#rested.size === 0 ? 0 : this.#heldMs()
+    if (heldMs > 0) this.#timer = this.#clock.after(heldMs, () => this.#flushSoon())
+    else {
+      // The longest lanes are for what has waited the longest.
+      this.#sendRested()
+      this.#sendAll(this.#waitLanes, this.#fresh)
     }
-    this.#sendAll(this.#quickLanes, () => [...this.#prompt, ...this.#fresh])
+    this.#sendAll(this.#quickLanes, this.#prompt, this.#fresh)
   }
 
-  /** In as many requests as it takes and there are free lanes for. */
-  #sendAll(lanes: readonly Lane[], asksLeft: () => Iterable<Ask>): void {
-    for (const lane of lanes) {
+  #sendRested(): void {
+    const partsMax = Math.max(partsMaxMin, Math.ceil(this.#waits.size / fullLanes))
+    for (const lane of this.#waitLanes) {
       if (lane.isBusy) continue
-      const asks = [...asksLeft()]
-      if (asks.length === 0) return
-      this.#send(lane, asks)
+      const sent = this.#send(lane, this.#rested, partsMax)
+      this.#restedAt = Math.max(this.#restedAt, this.#clock.monotonic()) + sent / restedPerMs
     }
+  }
+
+  /** In as many requests as it takes and there are lanes for. */
+  #sendAll(lanes: readonly Lane[], ...sets: ReadonlySet<Ask>[]): void {
+    for (const lane of lanes) {
+      if (!lane.isBusy)
+        this.#send(
+          lane,
+          sets.flatMap((asks) => [...asks]),
+        )
+    }
+  }
+
+  /** How long what has rested is not asked yet: for those that end now, or for its rate. */
+  #heldMs(): number {
+    const now = this.#clock.monotonic()
+    return Math.max(this.#dueMs(), this.#restedAt - now)
   }
 
   /** How long at most until a wait lane ends that is due now. */
-  #dueMs(): number | undefined {
+  #dueMs(): number {
     const now = this.#clock.monotonic()
-    let dueMs: number | undefined
+    let dueMs = 0
     for (const { isBusy, until } of this.#waitLanes) {
       if (!isBusy || until > now + earlyMsMax || until + lateMsMax <= now) continue
-      dueMs = Math.max(dueMs ?? 0, until + lateMsMax - now)
+      dueMs = Math.max(dueMs, until + lateMsMax - now)
     }
     return dueMs
   }
@@ -207,12 +229,13 @@ export class BrokerFetches {
 
   // Requests ---------------------------------------------------------------------------------------
 
-  /** Sends all of these but for other offsets of the same partitions. */
-  #send(lane: Lane, candidates: readonly Ask[]): void {
+  /** Sends these, but for other offsets of the same partitions, and returns how many parts they are. */
+  #send(lane: Lane, candidates: Iterable<Ask>, partsMax = Number.POSITIVE_INFINITY): number {
     const asks = new Map<string, Ask[]>()
     let bytesMax = 1
     let shares = 0
     for (const ask of candidates) {
+      if (asks.size >= partsMax) break
       const place = placeOf(ask.part)
       const same = asks.get(place)
       if (same === undefined) asks.set(place, [ask])
@@ -225,9 +248,11 @@ export class BrokerFetches {
       this.#prompt.delete(ask)
       if (!ask.isWaiting) this.#promptByKey.delete(ask.part.key)
     }
+    if (asks.size === 0) return 0
     lane.isBusy = true
     lane.until = this.#untilOf(lane)
     void this.#run(lane, asks, Math.min(Math.max(bytesMax, Math.ceil(shares)), answerBytesMax))
+    return asks.size
   }
 
   async #run(lane: Lane, asks: Asks, bytesMax: number): Promise<void> {

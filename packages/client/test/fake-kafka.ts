@@ -1,0 +1,412 @@
+/**
+ * Brokers of Apache Kafka in memory, as far as polls need them: metadata, fetches and the bounds of a partition,
+ * in the messages of the real ones. Each answers one request of a connection after the other; a fetch waits
+ * as Kafka's does, until there is a byte for any of its partitions, or something is wrong with one.
+ */
+import assert from 'node:assert/strict'
+import {
+  batchHeaderBytes,
+  batchLengthOverhead,
+  batchMagic,
+  ChunkReader,
+  type Chunks,
+  ChunkWriter,
+  encodeBatchHeader,
+  joinChunks,
+  kafka,
+  RecordsBuilder,
+} from '@kaska/protocol'
+import type { ManualClock } from '../../../sim/manual-clock.ts'
+import type { BrokerAddress, KafkaCall, KafkaDialer, KafkaLink } from '../src/kafka/kafka-link.ts'
+
+const { errorCode } = kafka
+const served = [
+  kafka.fetchRequest,
+  kafka.listOffsetsRequest,
+  kafka.metadataRequest,
+  kafka.apiVersionsRequest,
+]
+const portBase = 9000
+
+export interface SeenFetch {
+  readonly node: number
+  readonly connection: number
+  readonly at: number
+  readonly waitMs: number
+  readonly maxBytes: number
+  /** `topic/partition@offset`, the topic by its name. */
+  readonly parts: readonly string[]
+  /** When it was answered. */
+  answeredAt: number | undefined
+}
+
+interface StoredBatch {
+  readonly baseOffset: number
+  readonly lastOffset: number
+  readonly bytes: Uint8Array
+}
+
+interface Partition {
+  leader: number
+  leaderEpoch: number
+  startOffset: number
+  readonly batches: StoredBatch[]
+}
+
+interface Topic {
+  readonly name: string
+  readonly id: string
+  readonly partitions: Partition[]
+}
+
+/** What a fetch comes to now. */
+interface Evaluated {
+  readonly responses: kafka.Input<typeof kafka.fetchResponse.fields>['responses']
+  readonly isReady: boolean
+}
+
+export class FakeKafka implements KafkaDialer {
+  readonly clock: ManualClock
+  readonly fetches: SeenFetch[] = []
+  /** How long each request takes. */
+  latencyMs = 0
+  readonly #nodes: number
+  readonly #topics = new Map<string, Topic>()
+  readonly #links = new Set<FakeLink>()
+  readonly #down = new Set<number>()
+  readonly #silent = new Set<number>()
+  readonly #waiting = new Set<() => void>()
+  #dialed = 0
+
+  constructor(clock: ManualClock, nodes = 1) {
+    this.clock = clock
+    this.#nodes = nodes
+  }
+
+  get bootstrap(): BrokerAddress[] {
+    return this.#brokers().map(({ host, port }) => ({ host, port }))
+  }
+
+  // What happens to it ------------------------------------------------------------------------------
+
+  /** A topic whose partitions have these leaders. */
+  create(name: string, leaders: readonly number[] = [1]): string {
+    const id = name.padEnd(21, 'A').concat('A')
+    const partitions = leaders.map((leader) => {
+      return { leader, leaderEpoch: 0, startOffset: 0, batches: [] }
+    })
+    this.#topics.set(id, { name, id, partitions })
+    return id
+  }
+
+  delete(id: string): void {
+    this.#topics.delete(id)
+    this.#changed()
+  }
+
+  /** Appends one batch, and returns its offset. */
+  append(id: string, partition: number, ...values: (string | Uint8Array)[]): number {
+    const log = this.#partition(id, partition)
+    const baseOffset = endOf(log)
+    const lastOffset = baseOffset + values.length - 1
+    const bytes = batchBytes(baseOffset, log.leaderEpoch, values)
+    log.batches.push({ baseOffset, lastOffset, bytes })
+    this.#changed()
+    return baseOffset
+  }
+
+  /** -1: nobody. */
+  lead(id: string, partition: number, leader: number): void {
+    const log = this.#partition(id, partition)
+    log.leader = leader
+    log.leaderEpoch++
+    this.#changed()
+  }
+
+  /** All before this offset is gone. */
+  trim(id: string, partition: number, startOffset: number): void {
+    this.#partition(id, partition).startOffset = startOffset
+    this.#changed()
+  }
+
+  /** Its connections break, and no other is accepted. */
+  kill(node: number): void {
+    this.#down.add(node)
+    for (const link of this.#links) if (link.node === node) link.close()
+  }
+
+  /** It answers no more, and closes nothing. */
+  silence(node: number): void {
+    this.#silent.add(node)
+  }
+
+  // What is seen of it ------------------------------------------------------------------------------
+
+  /** Connections on which something was fetched and which are still there. */
+  fetching(node: number): number {
+    let count = 0
+    for (const link of this.#links) if (link.node === node && link.hasFetched) count++
+    return count
+  }
+
+  /** Fetches that wait now. */
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
+  // Connections -------------------------------------------------------------------------------------
+
+  dial({ port }: BrokerAddress): Promise<KafkaLink> {
+    const node = port - portBase
+    if (this.#down.has(node)) return Promise.reject(new Error('refused'))
+    const link: FakeLink = new FakeLink(node, ++this.#dialed, (call, body) =>
+      this.#answer(link, call, body),
+    )
+    link.closed.then(
+      () => {},
+      () => this.#links.delete(link),
+    )
+    this.#links.add(link)
+    return Promise.resolve(link)
+  }
+
+  async #answer(link: FakeLink, call: KafkaCall, body: Chunks): Promise<Chunks> {
+    await this.clock.sleep(this.latencyMs)
+    if (this.#silent.has(link.node)) await new Promise(() => {})
+    const reader = new ChunkReader(body)
+    const writer = new ChunkWriter()
+    switch (call.key) {
+      case kafka.apiVersionsRequest.key: {
+        const apiKeys = served.map(({ key, versions }) => {
+          return { apiKey: key, minVersion: versions.min, maxVersion: versions.max }
+        })
+        kafka.apiVersionsResponse.write(writer, { apiKeys }, call.version)
+        break
+      }
+      case kafka.metadataRequest.key: {
+        const { topics } = kafka.metadataRequest.read(reader, call.version)
+        const answer = {
+          brokers: this.#brokers(),
+          topics: (topics ?? []).map(({ topicId }) => this.#described(topicId)),
+        }
+        kafka.metadataResponse.write(writer, answer, call.version)
+        break
+      }
+      case kafka.listOffsetsRequest.key: {
+        const asked = kafka.listOffsetsRequest.read(reader, call.version)
+        kafka.listOffsetsResponse.write(writer, { topics: this.#bounds(asked) }, call.version)
+        break
+      }
+      case kafka.fetchRequest.key: {
+        link.hasFetched = true
+        const request = kafka.fetchRequest.read(reader, call.version)
+        const responses = await this.#fetch(link, request)
+        kafka.fetchResponse.write(writer, { responses }, call.version)
+        break
+      }
+      default:
+        assert.fail(`nobody asks for ${call.key} here`)
+    }
+    return writer.finish()
+  }
+
+  #brokers() {
+    return Array.from({ length: this.#nodes }, (_, index) => {
+      return { nodeId: index + 1, host: 'fake', port: portBase + index + 1 }
+    })
+  }
+
+  #described(topicId: string) {
+    const topic = this.#topics.get(topicId)
+    if (topic === undefined) {
+      return { errorCode: errorCode.UNKNOWN_TOPIC_ID, name: null, topicId, partitions: [] }
+    }
+    const partitions = topic.partitions.map(({ leader, leaderEpoch }, partitionIndex) => {
+      const replicas = { replicaNodes: [], isrNodes: [] }
+      return { errorCode: 0, partitionIndex, leaderId: leader, leaderEpoch, ...replicas }
+    })
+    return { errorCode: 0, name: topic.name, topicId, partitions }
+  }
+
+  #bounds({ topics }: kafka.ListOffsetsRequest) {
+    return topics.map(({ name, partitions }) => {
+      const topic = [...this.#topics.values()].find((one) => one.name === name)
+      return {
+        name,
+        partitions: partitions.map(({ partitionIndex, timestamp }) => {
+          const log = topic?.partitions[partitionIndex]
+          if (log === undefined) return { partitionIndex, errorCode: 3 }
+          const offset = timestamp === -2 ? log.startOffset : endOf(log)
+          return { partitionIndex, errorCode: 0, offset }
+        }),
+      }
+    })
+  }
+
+  // Fetches -----------------------------------------------------------------------------------------
+
+  async #fetch(link: FakeLink, request: kafka.FetchRequest): Promise<Evaluated['responses']> {
+    const seen: SeenFetch = {
+      node: link.node,
+      connection: link.number,
+      at: this.clock.monotonic(),
+      waitMs: request.maxWaitMs,
+      maxBytes: request.maxBytes,
+      parts: request.topics.flatMap(({ topicId, partitions }) =>
+        partitions.map(({ partition, fetchOffset }) => {
+          return `${this.#topics.get(topicId)?.name}/${partition}@${fetchOffset}`
+        }),
+      ),
+      answeredAt: undefined,
+    }
+    assert.equal(new Set(seen.parts.map((part) => part.split('@')[0])).size, seen.parts.length)
+    this.fetches.push(seen)
+    const isOver = await this.#wait(link, request)
+    const { responses } = this.#evaluate(link.node, request)
+    if (isOver) seen.answeredAt = this.clock.monotonic()
+    return responses
+  }
+
+  /** Resolves when the fetch is to be answered; never once its connection is gone. */
+  #wait(link: FakeLink, request: kafka.FetchRequest): Promise<boolean> {
+    return new Promise((resolve) => {
+      const end = () => {
+        this.#waiting.delete(look)
+        timer.cancel()
+        resolve(true)
+      }
+      const look = () => {
+        if (this.#evaluate(link.node, request).isReady) end()
+      }
+      const timer = this.clock.after(request.maxWaitMs, end)
+      link.closed.catch(() => this.#waiting.delete(look))
+      this.#waiting.add(look)
+      if (request.maxWaitMs === 0) end()
+      else look()
+    })
+  }
+
+  #changed(): void {
+    for (const look of [...this.#waiting]) look()
+  }
+
+  #evaluate(node: number, { topics, maxBytes }: kafka.FetchRequest): Evaluated {
+    let left = maxBytes
+    let isReady = false
+    const responses = topics.map(({ topicId, partitions }) => ({
+      topicId,
+      partitions: partitions.map((asked) => {
+        const { partition: partitionIndex, fetchOffset, partitionMaxBytes } = asked
+        const log = this.#topics.get(topicId)?.partitions[partitionIndex]
+        const code = codeOf(log, node, fetchOffset)
+        const head = { partitionIndex, errorCode: code, highWatermark: -1 }
+        if (log === undefined || code !== 0) {
+          isReady = true
+          return { ...head, abortedTransactions: null, records: null }
+        }
+        const roomMax = Math.min(partitionMaxBytes, left)
+        const records = readFrom(log, fetchOffset, roomMax, left === maxBytes)
+        left = Math.max(0, left - records.length)
+        isReady ||= records.length > 0
+        const highWatermark = endOf(log)
+        const ends = { highWatermark, lastStableOffset: highWatermark }
+        return { ...head, ...ends, abortedTransactions: null, records: [records] }
+      }),
+    }))
+    return { responses, isReady }
+  }
+
+  #partition(id: string, partition: number): Partition {
+    const log = this.#topics.get(id)?.partitions[partition]
+    assert(log !== undefined, `no ${id}/${partition}`)
+    return log
+  }
+}
+
+class FakeLink implements KafkaLink {
+  readonly node: number
+  readonly number: number
+  /** Rejects when the connection ends. */
+  readonly closed: Promise<never>
+  hasFetched = false
+  readonly #answer: (call: KafkaCall, body: Chunks) => Promise<Chunks>
+  readonly #end: (error: Error) => void
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(
+    node: number,
+    number: number,
+    answer: (call: KafkaCall, body: Chunks) => Promise<Chunks>,
+  ) {
+    this.node = node
+    this.number = number
+    this.#answer = answer
+    const { promise, reject } = Promise.withResolvers<never>()
+    this.closed = promise
+    this.#end = reject
+  }
+
+  request(call: KafkaCall, body: Chunks): Promise<Chunks> {
+    const answer = this.#last.then(() => this.#answer(call, body))
+    this.#last = answer.catch(() => {})
+    return Promise.race([answer, this.closed])
+  }
+
+  close(): void {
+    this.#end(new Error('the connection was closed'))
+  }
+}
+
+function endOf({ startOffset, batches }: Partition): number {
+  return (batches.at(-1)?.lastOffset ?? startOffset - 1) + 1
+}
+
+function codeOf(log: Partition | undefined, node: number, offset: number): number {
+  if (log === undefined) return errorCode.UNKNOWN_TOPIC_ID
+  if (log.leader !== node) return errorCode.NOT_LEADER_OR_FOLLOWER
+  const isThere = offset >= log.startOffset && offset <= endOf(log)
+  return isThere ? 0 : errorCode.OFFSET_OUT_OF_RANGE
+}
+
+/** Whole batches, as many as there is room for; the very first of an answer whatever its size. */
+function readFrom(log: Partition, offset: number, bytesMax: number, isFirst: boolean): Uint8Array {
+  const found: Uint8Array[] = []
+  let length = 0
+  for (const { lastOffset, bytes } of log.batches) {
+    if (lastOffset < offset) continue
+    const isFree = isFirst && found.length === 0
+    if (!isFree && length + bytes.length > bytesMax) break
+    found.push(bytes)
+    length += bytes.length
+  }
+  return joinChunks(found)
+}
+
+function batchBytes(
+  baseOffset: number,
+  leaderEpoch: number,
+  values: readonly (string | Uint8Array)[],
+): Uint8Array {
+  const builder = new RecordsBuilder()
+  for (const value of values) {
+    const bytes = typeof value === 'string' ? new TextEncoder().encode(value) : value
+    builder.append({ key: null, value: bytes, headers: [], timestamp: 1000 })
+  }
+  const records = joinChunks(builder.finish())
+  const header = encodeBatchHeader({
+    baseOffset,
+    batchLength: batchHeaderBytes - batchLengthOverhead + records.length,
+    partitionLeaderEpoch: leaderEpoch,
+    magic: batchMagic,
+    crc: 0,
+    attributes: 0,
+    lastOffsetDelta: values.length - 1,
+    baseTimestamp: 1000,
+    maxTimestamp: 1000,
+    producerId: -1,
+    producerEpoch: -1,
+    baseSequence: -1,
+    recordCount: values.length,
+  })
+  return joinChunks([header, records])
+}
