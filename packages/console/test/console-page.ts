@@ -22,23 +22,29 @@ import {
   type TopicOption,
 } from '../../kaska/src/broker.ts'
 
-export interface ConsoleOptions {
+export interface ConsoleOptions extends PageOptions {
   readonly topics?: readonly TopicOption[]
   readonly listen?: ListenOptions
+}
+
+export interface PageOptions {
   /** Of the browser: the width of the screen, the colours, ... */
   readonly browser?: BrowserContextOptions
   /** Errors that belong to the test, by what the browser's console says of them. */
   readonly expected?: readonly RegExp[]
 }
 
-export interface ConsolePage {
-  readonly page: Page
-  readonly context: BrowserContext
+export interface ConsolePage extends OpenedPage {
   readonly broker: Broker
-  /** `http://127.0.0.1:PORT` */
-  readonly url: string
   /** A client of the broker's own, in this process. */
   readonly client: Client
+}
+
+export interface OpenedPage {
+  readonly page: Page
+  readonly context: BrowserContext
+  /** `http://127.0.0.1:PORT` */
+  readonly url: string
   /** Shows a view, and waits for its heading. */
   open(path: string): Promise<void>
   /** Asks the broker over HTTP, not through the page. Fails where it does not succeed. */
@@ -71,6 +77,22 @@ export async function openConsole(
   const { port } = await broker.listen({ port: 0, ...options.listen })
   const url = `http://127.0.0.1:${port}`
   const client = await connect(broker)
+  const http = options.listen?.http
+  const token = http === false ? undefined : http?.token
+  const opened = await openPage(test, url, { ...options, token }, async () => {
+    await client.close()
+    await broker.close()
+  })
+  return { ...opened, broker, client }
+}
+
+/** A page of whoever serves the console at the URL; `close` ends that one behind the test. */
+export async function openPage(
+  test: TestContext,
+  url: string,
+  options: PageOptions & { readonly token?: string | undefined },
+  close: () => Promise<void>,
+): Promise<OpenedPage> {
   const context = await (await launched()).newContext({
     viewport: { width: 1280, height: 800 },
     ...options.browser,
@@ -84,25 +106,21 @@ export async function openConsole(
   const page = await context.newPage()
   test.after(async () => {
     await context.close()
-    await client.close()
-    await broker.close()
+    await close()
     assert.deepEqual(alarms, [], 'what the page must not do')
   })
 
   return {
     page,
     context,
-    broker,
     url,
-    client,
     alarms,
     async open(path) {
       await page.goto(url + path)
       await page.getByRole('heading', { level: 1 }).first().waitFor()
     },
     async ask(method, path, body) {
-      const http = options.listen?.http
-      const token = http === false ? undefined : http?.token
+      const { token } = options
       const headers = {
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
