@@ -10,7 +10,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { cpus, totalmem } from 'node:os'
+import { cpus, loadavg, totalmem } from 'node:os'
 import path from 'node:path'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
@@ -66,6 +66,8 @@ async function runSuites(): Promise<void> {
       const seconds = Math.round((performance.now() - started) / 1000)
       console.error(`  ${String(seconds).padStart(4)} s  ${line}`)
     }
+    // What else the machine does: figures of a busy one are no more than a hint.
+    const loadBefore = (loadavg()[0] ?? 0).toFixed(1)
     let result: SuiteResult
     try {
       result = await suite.run({ isQuick, say })
@@ -76,7 +78,7 @@ async function runSuites(): Promise<void> {
     }
     const report = asMarkdown(result)
     console.log(report)
-    if (flags.save) save(name, suite, result, report, isQuick)
+    if (flags.save) save(name, suite, result, report, { quick: isQuick, 'load before': loadBefore })
     missed.push(...result.aims.filter((aim) => !isMet(aim)))
   }
   if (missed.length === 0) return
@@ -125,7 +127,7 @@ function save(
   suite: Suite,
   result: SuiteResult,
   report: string,
-  isQuick: boolean,
+  conditions: Readonly<Record<string, boolean | string>>,
 ): void {
   const directory = path.join(import.meta.dirname, 'results')
   mkdirSync(directory, { recursive: true })
@@ -138,7 +140,7 @@ function save(
     commit: commit(),
     node: process.versions.node,
     machine: `${cpus().length} x ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${process.platform}`,
-    quick: isQuick,
+    ...conditions,
   }
   const facts = Object.entries(circumstances)
     .map(([fact, value]) => `${fact} ${value}`)
