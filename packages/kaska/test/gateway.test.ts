@@ -24,12 +24,14 @@ test('what a broker with logs of its own is told does not go with --engine, and 
     [['--config', 'num.partitions=3'], /--config does not go with --engine: .*own configuration/],
     [['--advertise', 'a:1'], /--advertise does not go with --engine: .*own brokers/],
   ]
-  for (const [args, message] of cases) {
-    const { code, stdout, stderr } = await run(['serve', '--engine', unreachable, ...args])
-    assert.match(stderr, message)
-    assert.match(stderr, /^kaska: [^\n]*\n$/)
-    assert.deepEqual([code, stdout], [2, ''])
-  }
+  await Promise.all(
+    cases.map(async ([args, message]) => {
+      const { code, stdout, stderr } = await run(['serve', '--engine', unreachable, ...args])
+      assert.match(stderr, message)
+      assert.match(stderr, /^kaska: [^\n]*\n$/)
+      assert.deepEqual([code, stdout], [2, ''])
+    }),
+  )
   const odd = await run(['serve', '--engine', 'http://b1:9092'])
   assert.match(odd.stderr, /^kaska: --engine: a cluster is named like kafka:/)
   assert.equal(odd.code, 2)
