@@ -18,6 +18,7 @@ import type { MirrorTopic } from './mirror-partition.ts'
 const alwaysCopied: readonly string[] = [
   'cleanup.policy',
   'max.message.bytes',
+  'message.timestamp.after.max.ms',
   'retention.bytes',
   'retention.ms',
 ]

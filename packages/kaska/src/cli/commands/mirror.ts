@@ -88,7 +88,7 @@ async function copy(
     progress: (status) => {
       const now = nodeClock.monotonic()
       pace.add(now, status)
-      if (isFollowing && !wasLevel && status.behind === 0) {
+      if (isFollowing && !wasLevel && status.topics > 0 && status.behind === 0) {
         wasLevel = true
         terminal.say(`${pace.line(status)}; following until Ctrl-C`)
       }
