@@ -1,10 +1,11 @@
 /** What topics hold is the same however it is known: by open logs, by closed ones, by directories. */
 import assert from 'node:assert/strict'
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
 import { connect } from '@kaska/client'
+import { PartitionOfflineError } from '@kaska/protocol'
 import { type Broker, type BrokerOptions, createBroker } from '../src/broker.ts'
 import { MemoryDisk } from '../src/log/memory-disk.ts'
 import type { LocalEngine } from '../src/topics/local-engine.ts'
@@ -105,6 +106,29 @@ test('after a crash, what cannot be told from outside is opened', async (context
   const { messages, isWhole } = await engine.topicFigures(topic.id, patience)
   assert.deepEqual([messages, isWhole], [3, true])
   assert.equal(broker.openPartitions, 2)
+  await broker.close()
+})
+
+test('what a partition that came up offline holds is not known', async (context) => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'kaska-sizes-'))
+  context.after(() => rmSync(directory, { recursive: true }))
+  const data = path.join(directory, 'data')
+  const first = await createBroker({ data, topics: [{ name: 'orders', partitions: 2 }] })
+  await send(first, [0, 0, 1])
+  const copy = path.join(directory, 'copy')
+  cpSync(data, copy, { recursive: true })
+  await first.close()
+  const id = (first.engine as LocalEngine).topicNamed('orders')?.id ?? ''
+  // The first batch is damaged, and a sound one follows.
+  const file = path.join(copy, 'topics', `${id}-0`, '00000000000000000000.log')
+  const bytes = readFileSync(file)
+  bytes[65] = (bytes[65] ?? 0) ^ 0xff
+  writeFileSync(file, bytes)
+  const broker = await createBroker({ data: copy })
+  const engine = broker.engine as LocalEngine
+  await assert.rejects(engine.offsets(id, 0, asking), PartitionOfflineError)
+  assert.equal(await engine.extentOf(id, 0), undefined)
+  assert.equal((await engine.extentOf(id, 1))?.endOffset, 1)
   await broker.close()
 })
 

@@ -62,7 +62,9 @@ export class AdminTopics {
       if (errorCode !== 0) {
         throw errorOfCode(errorCode, `'${resourceName}' is not described`, errorMessage)
       }
-      found.set(resourceName, configs.map(settingOf))
+      const settings = configs.map(settingOf)
+      settings.sort((one, other) => (one.name < other.name ? -1 : 1))
+      found.set(resourceName, settings)
     }
     return topics.map((name) => found.get(name))
   }

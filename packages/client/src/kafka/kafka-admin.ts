@@ -111,7 +111,7 @@ export class KafkaAdmin {
     return this.#run(context, () => this.#groups.delete(name))
   }
 
-  /** All settings of topics, in the order of the names, or those of `keys`; undefined where there is no
+  /** All settings of topics, or those of `keys`, by name; in the order of the topics, undefined where there is no
    * such topic. */
   describeSettings(
     topics: readonly string[],

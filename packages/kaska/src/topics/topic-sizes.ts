@@ -186,10 +186,11 @@ export class TopicSizes {
   }
 }
 
-/** Undefined for what cannot be opened, or was deleted meanwhile. */
+/** Undefined for what cannot be opened, was deleted meanwhile, or came up offline with nothing to read. */
 async function extentIn(partition: Partition): Promise<LogExtent | undefined> {
   try {
-    return await partition.extent()
+    const extent = await partition.extent()
+    return partition.log?.offline !== undefined && extent.endOffset === 0 ? undefined : extent
   } catch (error) {
     if (error instanceof KaskaError || error instanceof DiskError) return undefined
     throw error
