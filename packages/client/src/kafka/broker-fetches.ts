@@ -69,9 +69,10 @@ interface Lane {
   isBusy: boolean
   /** When the broker ends the wait. */
   until: number
+  usedAt: number
 }
 
-/** Eight connections in all: with two times more, nobody waits for half as long. */
+/** Eight connections in all. The longest wait is the shortest doubled five times: half a second. */
 const waitLaneCount = 6
 const quickLaneCount = 2
 const periodMsMin = 16
@@ -85,6 +86,9 @@ const fullLanes = 3
 const partsMaxMin = 64
 /** So many parts are asked again in a millisecond: a broker takes some microseconds for each. */
 const restedPerMs = 150
+const heldMsMin = 1
+/** What was not used for so long the broker may have closed (`connections.max.idle.ms`: ten minutes). */
+const idleMsMax = 5 * 60_000
 /** What one answer may hold, for one poll or for many: others wait behind it. */
 const answerBytesMax = 8 * 1024 * 1024
 
@@ -204,7 +208,8 @@ export class BrokerFetches {
   /** How long what has rested is not asked yet: for those that end now, or for its rate. */
   #heldMs(): number {
     const now = this.#clock.monotonic()
-    return Math.max(this.#dueMs(), this.#restedAt - now)
+    const rateMs = this.#restedAt - now
+    return Math.max(this.#dueMs(), rateMs < heldMsMin ? 0 : rateMs)
   }
 
   /** How long at most until a wait lane ends that is due now. */
@@ -264,11 +269,13 @@ export class BrokerFetches {
       for (const same of asks.values()) for (const ask of same) this.#tell(ask, news)
     } finally {
       lane.isBusy = false
+      lane.usedAt = this.#clock.monotonic()
       this.#flushSoon()
     }
   }
 
   async #fetch(lane: Lane, asks: Asks, bytesMax: number): Promise<Answers> {
+    if (this.#clock.monotonic() - lane.usedAt > idleMsMax) lane.connection?.close()
     if (lane.connection === undefined || lane.connection.isClosed) {
       lane.connection = await this.#dial()
       lane.until = this.#untilOf(lane)
@@ -328,5 +335,5 @@ export class BrokerFetches {
 }
 
 function laneOf(periodMs: number): Lane {
-  return { periodMs, connection: undefined, isBusy: false, until: 0 }
+  return { periodMs, connection: undefined, isBusy: false, until: 0, usedAt: 0 }
 }
