@@ -8,6 +8,11 @@ import {
   type SendRequest,
   UnknownProducerError,
 } from '@kaska/protocol'
+import { createCodecs } from '../src/host/codecs.ts'
+import { nodeClock } from '../src/host/node-clock.ts'
+import { MirrorPartition } from '../src/mirror/mirror-partition.ts'
+import { Placement } from '../src/mirror/placement.ts'
+import { placeGroups } from '../src/mirror/target-place.ts'
 import { context } from './batches.ts'
 import {
   contentsOf,
@@ -138,4 +143,59 @@ test('a message that is too large for the target ends its partition alone, and s
   )
   assert.equal((await readPartition(to.engine, 't', 0)).length, 5)
   assert.equal((await readPartition(to.engine, 't', 1)).length, 300)
+})
+
+test('a target that has forgotten the claim: the same producer goes on', async () => {
+  await using from = await startSide()
+  await using to = await startSide()
+  await from.client.createTopic('t')
+  await from.client.sendBatch('t', numbered(10))
+  const producers = new Set<number>()
+  const target = wrapEngine(to.engine, {
+    send: async (request, asker) => {
+      producers.add(request.producer?.producerId ?? -1)
+      return await to.engine.send(request, asker)
+    },
+    committed: async () => undefined,
+  })
+  await mirrorOnce(from.engine, target)
+  await from.client.sendBatch('t', numbered(10, 0, 10))
+  const { status, lines } = await mirrorOnce(from.engine, target)
+  assert.deepEqual([status.messages, lines, producers.size], [10, [], 1])
+})
+
+test('where partitions stand is written down again before a cluster forgets it', async () => {
+  await using to = await startSide()
+  const { id } = await to.client.createTopic('t')
+  const written: number[] = []
+  const target = wrapEngine(to.engine, {
+    commit: async (group, entries, asker) => {
+      if (group === placeGroups.target) written.push(...entries.map(({ offset }) => offset))
+      await to.engine.commit(group, entries, asker)
+    },
+  })
+  let now = 0
+  const clock = { ...nodeClock, monotonic: () => now }
+  const patience = { clock, signal: new AbortController().signal, report: assert.fail }
+  const placement = new Placement({
+    source: to.engine,
+    target,
+    codecs: createCodecs(),
+    refused: assert.fail,
+  })
+  const each = new MirrorPartition({ name: 't', source: id, target: id, batchBytesMax: 1 }, 0)
+  each.state = 'active'
+  for (const [hour, end] of [
+    [0, 5],
+    [0.5, 5],
+    [0.9, 6],
+    [1.5, 6],
+    [2, 6],
+    [2.1, 6],
+  ] as const) {
+    now = hour * 3_600_000
+    each.targetEnd = end
+    await placement.note([each], patience)
+  }
+  assert.deepEqual(written, [5, 6, 6])
 })

@@ -58,8 +58,8 @@ export class MirrorPartition {
   notBefore = 0
   /** Messages that were deleted at the source before they were mirrored. */
   missed = 0
-  /** The target's end when the place was written down. */
-  notedEnd = -1
+  /** The target's end when the place was written down, and when that was. */
+  noted: { readonly end: number; readonly at: number } | undefined
   /** What was carried over last, by the group's name. */
   readonly carried = new Map<string, Carried>()
 

@@ -8,6 +8,8 @@ import type { MirrorPartition } from './mirror-partition.ts'
 import { claimGroup, placeGroups, readPlace } from './target-place.ts'
 
 const claimedAtOnce = 256
+/** A cluster forgets what was committed long ago: it is committed again after this. */
+const notedMsMax = 3_600_000
 /** How long a claim stands before it is looked at again. */
 const settleMsMin = 200
 
@@ -102,12 +104,15 @@ export class Placement {
 
   /** Writes down where the partitions stand, for the case that the target deletes all of its messages. */
   async note(partitions: Iterable<MirrorPartition>, patience: Patience): Promise<void> {
+    const now = patience.clock.monotonic()
     const moved = [...partitions].filter(
-      ({ state, notedEnd, targetEnd }) => state !== 'unplaced' && notedEnd !== targetEnd,
+      ({ state, noted, targetEnd }) =>
+        state !== 'unplaced' &&
+        (noted === undefined || noted.end !== targetEnd || now - noted.at > notedMsMax),
     )
     await this.#commit(placeGroups.source, moved, ({ position }) => position, patience)
     await this.#commit(placeGroups.target, moved, ({ targetEnd }) => targetEnd, patience)
-    for (const each of moved) each.notedEnd = each.targetEnd
+    for (const each of moved) each.noted = { end: each.targetEnd, at: now }
   }
 
   async #commit(

@@ -90,13 +90,11 @@ export async function readPlace(
       `the target holds messages of another topic of this name (id ${batch.topic}, the source's is ${sourceTopic} now); delete the target topic to copy the new one`,
     )
   }
-  const position = origin.offset + 1
-  if (claimed === undefined) {
-    return { position, targetEnd: endOffset, producerId: undefined, sequence: 0 }
-  }
+  // A cluster forgets claims after some days (`offsets.retention.minutes`); the message still names the id.
+  const producerId = claimed ?? batch.producerId
   // A claim that nothing was sent under yet begins with 0.
-  const sequence = claimed === batch.producerId ? (batch.sequence + 1) % sequenceCount : 0
-  return { position, targetEnd: endOffset, producerId: claimed, sequence }
+  const sequence = producerId === batch.producerId ? (batch.sequence + 1) % sequenceCount : 0
+  return { position: origin.offset + 1, targetEnd: endOffset, producerId, sequence }
 }
 
 /** A message of the target: where it lies, and where it came from. */
