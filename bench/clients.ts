@@ -2,13 +2,13 @@
  * `@kaska/client` beside the Kafka clients that Node has, all against the same Kaska: each in a process of its
  * own (bench/clients/program.ts), in turn, as a program uses it.
  */
-import { spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
+import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
 import { connect } from '@kaska/client'
 import { SkippedError } from '../compat/lib/maven.ts'
+import { runDriver } from './lib/driver.ts'
 import { median, pairedRatio } from './lib/stats.ts'
 import type { Aim, Suite, SuiteOptions, SuiteResult } from './lib/suite.ts'
 import { root, startKaska } from './lib/target.ts'
@@ -127,24 +127,6 @@ async function runProgram(
 ): Promise<Figures> {
   const program = path.join(directory, 'program.ts')
   const argv = [library, load, String(port), 'clients', String(bytes), String(count)]
-  const child = spawn(process.execPath, ['--conditions=source', program, ...argv], {
-    cwd: root,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let printed = ''
-  let failure = ''
-  child.stdout.setEncoding('utf8').on('data', (text) => {
-    printed += text
-  })
-  child.stderr.setEncoding('utf8').on('data', (text) => {
-    failure += text
-  })
-  const timer = setTimeout(() => {
-    failure += `no end after ${runMsMax} ms`
-    child.kill('SIGKILL')
-  }, runMsMax)
-  const [code] = (await once(child, 'close')) as [number | null]
-  clearTimeout(timer)
-  if (code !== 0) throw new Error(`${argv.join(' ')}: ${failure.trim().slice(-2000)}`)
-  return JSON.parse(printed) as Figures
+  const all = ['--conditions=source', program, ...argv]
+  return await runDriver<Figures>(process.execPath, all, { cwd: root, msMax: runMsMax })
 }

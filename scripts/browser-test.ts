@@ -8,11 +8,10 @@
  *
  * Exits with 1 if a test fails, if no file matches, or if there is no browser. The report ends with the counts.
  */
-import { spawn } from 'node:child_process'
 import { accessSync, constants, globSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
-import { environmentWithOurNode, exitStatus, root } from './workspace.ts'
+import { filesThatHold, root, runTests } from './workspace.ts'
 
 const names = ['chromium', 'chromium-browser', 'google-chrome']
 
@@ -42,10 +41,7 @@ const options = given.filter((argument) => argument.startsWith('-'))
 const filters = given.filter((argument) => !argument.startsWith('-'))
 const pattern =
   process.env['npm_lifecycle_event'] === 'screenshots' ? 'screenshots.ts' : '*.browser.ts'
-const files = globSync(`packages/console/test/${pattern}`, { cwd: root })
-  .map((file) => file.split(path.sep).join('/'))
-  .filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)))
-  .sort()
+const files = filesThatHold(globSync(`packages/console/test/${pattern}`, { cwd: root }), filters)
 const browser = findBrowser()
 
 if (browser === undefined || !isExecutable(browser)) {
@@ -63,18 +59,11 @@ if (browser === undefined || !isExecutable(browser)) {
   console.error(`No test file's path holds ${filters.map((filter) => `'${filter}'`).join(' or ')}.`)
   process.exitCode = 1
 } else {
-  const runner = spawn(
-    process.execPath,
-    [
-      '--conditions=source',
-      '--test',
-      '--test-reporter=spec',
-      '--test-concurrency=1',
-      `--test-timeout=${fileMsMax}`,
-      ...options,
-      ...files,
-    ],
-    { cwd: root, stdio: 'inherit', env: { ...environmentWithOurNode(), KASKA_BROWSER: browser } },
-  )
-  process.exitCode = await exitStatus(runner)
+  process.exitCode = await runTests({
+    files,
+    atOnce: 1,
+    fileMsMax,
+    options,
+    env: { KASKA_BROWSER: browser },
+  })
 }

@@ -7,11 +7,9 @@
  *
  * Where there is no Java or no Maven, what needs them is skipped and says why. Exits with 1 if a test fails.
  */
-import { spawn } from 'node:child_process'
 import { globSync } from 'node:fs'
-import path from 'node:path'
 import process from 'node:process'
-import { environmentWithOurNode, exitStatus, root } from './workspace.ts'
+import { filesThatHold, root, runTests } from './workspace.ts'
 
 const patterns = [
   'packages/kaska/test/local-engine.test.ts',
@@ -23,26 +21,11 @@ const patterns = [
 const fileMsMax = 400_000
 
 const filters = process.argv.slice(2)
-const files = globSync(patterns, { cwd: root })
-  .map((file) => file.split(path.sep).join('/'))
-  .filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)))
-  .sort()
+const files = filesThatHold(globSync(patterns, { cwd: root }), filters)
 
 if (files.length === 0) {
   console.error(`No test file's path holds ${filters.join(' or ')}.`)
   process.exitCode = 1
 } else {
-  const runner = spawn(
-    process.execPath,
-    [
-      '--conditions=source',
-      '--test',
-      '--test-reporter=spec',
-      '--test-concurrency=1',
-      `--test-timeout=${fileMsMax}`,
-      ...files,
-    ],
-    { cwd: root, stdio: 'inherit', env: environmentWithOurNode() },
-  )
-  process.exitCode = await exitStatus(runner)
+  process.exitCode = await runTests({ files, atOnce: 1, fileMsMax })
 }

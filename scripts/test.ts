@@ -8,11 +8,9 @@
  *
  * Exits with 1 if a test fails, or if no file matches. The report ends with the counts.
  */
-import { spawn } from 'node:child_process'
 import { globSync } from 'node:fs'
-import path from 'node:path'
 import process from 'node:process'
-import { environmentWithOurNode, exitStatus, root } from './workspace.ts'
+import { filesThatHold, root, runTests } from './workspace.ts'
 
 const patterns = [
   'packages/*/src/**/*.test.ts',
@@ -30,27 +28,14 @@ const fileMsMax = 180_000
 const given = process.argv.slice(2)
 const options = given.filter((argument) => argument.startsWith('-'))
 const filters = given.filter((argument) => !argument.startsWith('-'))
-const files = globSync(patterns, { cwd: root, exclude: (name) => name === 'node_modules' })
-  .map((file) => file.split(path.sep).join('/'))
-  .filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)))
-  .sort()
+const files = filesThatHold(
+  globSync(patterns, { cwd: root, exclude: (name) => name === 'node_modules' }),
+  filters,
+)
 
 if (files.length === 0) {
   console.error(`No test file's path holds ${filters.map((filter) => `'${filter}'`).join(' or ')}.`)
   process.exitCode = 1
 } else {
-  const runner = spawn(
-    process.execPath,
-    [
-      '--conditions=source',
-      '--test',
-      '--test-reporter=spec',
-      '--test-concurrency=2',
-      `--test-timeout=${fileMsMax}`,
-      ...options,
-      ...files,
-    ],
-    { cwd: root, stdio: 'inherit', env: environmentWithOurNode() },
-  )
-  process.exitCode = await exitStatus(runner)
+  process.exitCode = await runTests({ files, atOnce: 2, fileMsMax, options })
 }

@@ -25,6 +25,52 @@ export function exitStatus(child: ChildProcess): Promise<number> {
   })
 }
 
+export interface TestRun {
+  /** Relative to the repository. */
+  readonly files: readonly string[]
+  /** Files that run at once. */
+  readonly atOnce: number
+  /** A file that takes longer hangs. */
+  readonly fileMsMax: number
+  /** For Node's test runner. */
+  readonly options?: readonly string[]
+  /** Beside that of `environmentWithOurNode`. */
+  readonly env?: NodeJS.ProcessEnv
+}
+
+/** Runs test files with Node's test runner, whose report is printed; resolves with its exit code. */
+export function runTests({
+  files,
+  atOnce,
+  fileMsMax,
+  options = [],
+  env,
+}: TestRun): Promise<number> {
+  const argv = [
+    '--conditions=source',
+    '--test',
+    '--test-reporter=spec',
+    `--test-concurrency=${atOnce}`,
+    `--test-timeout=${fileMsMax}`,
+    ...options,
+    ...files,
+  ]
+  const runner = spawn(process.execPath, argv, {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...environmentWithOurNode(), ...env },
+  })
+  return exitStatus(runner)
+}
+
+/** The paths that hold one of the filters, or all where there are none; in order, with '/' between the parts. */
+export function filesThatHold(paths: readonly string[], filters: readonly string[]): string[] {
+  return paths
+    .map((file) => file.split(path.sep).join('/'))
+    .filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)))
+    .sort()
+}
+
 export interface RunOptions {
   readonly cwd?: string
   readonly env?: NodeJS.ProcessEnv

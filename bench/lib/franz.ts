@@ -2,11 +2,11 @@
  * The driver of the Kafka suite, bench/franz: one program on franz-go, which is a broker (kfake) too. Built
  * on demand by the Go of this machine, into the cache that compat/ has.
  */
-import { spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
+import { spawnSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { cacheDirectory, SkippedError } from '../../compat/lib/maven.ts'
+import { runDriver } from './driver.ts'
 import { root } from './target.ts'
 
 const sources = path.join(root, 'bench/franz')
@@ -50,21 +50,5 @@ export async function runFranz(
 ): Promise<FranzFigures> {
   const flags = Object.entries(options).map(([name, value]) => `--${name}=${value}`)
   const argv = [command, `--brokers=127.0.0.1:${port}`, ...flags]
-  const child = spawn(program, argv, { stdio: ['ignore', 'pipe', 'pipe'] })
-  let printed = ''
-  let failure = ''
-  child.stdout.setEncoding('utf8').on('data', (text) => {
-    printed += text
-  })
-  child.stderr.setEncoding('utf8').on('data', (text) => {
-    failure += text
-  })
-  const timer = setTimeout(() => {
-    failure += `no end after ${commandMsMax} ms`
-    child.kill('SIGKILL')
-  }, commandMsMax)
-  const [code] = (await once(child, 'close')) as [number | null]
-  clearTimeout(timer)
-  if (code !== 0) throw new Error(`franz ${argv.join(' ')}: ${failure.trim()}`)
-  return JSON.parse(printed) as FranzFigures
+  return await runDriver<FranzFigures>(program, argv, { msMax: commandMsMax })
 }

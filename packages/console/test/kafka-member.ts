@@ -1,8 +1,8 @@
 /** A consumer of Kafka's in a group by itself, in a connection of its own. */
-import { connect } from 'node:net'
 import type { TestContext } from 'node:test'
 import { joinChunks, kafka } from '@kaska/protocol'
-import { KafkaTestClient } from '../../kaska/test/kafka-client.ts'
+import type { KafkaTestClient } from '../../kaska/test/kafka-client.ts'
+import { dialKafkaPort } from '../../kaska/test/kafka-socket.ts'
 
 const [offsetCommit, joinGroup, leaveGroup, syncGroup] = [8, 11, 13, 14]
 
@@ -19,12 +19,8 @@ export interface KafkaMember {
 }
 
 export function dialBroker(test: TestContext, url: string, clientId = 'test'): KafkaTestClient {
-  const socket = connect(Number(new URL(url).port), '127.0.0.1')
-  test.after(() => void socket.destroy())
-  const client = new KafkaTestClient((chunks) => socket.write(joinChunks(chunks)), clientId)
-  socket.on('data', (chunk) => client.received(chunk))
-  socket.on('close', () => client.ended())
-  socket.on('error', () => {})
+  const client = dialKafkaPort(Number(new URL(url).port), clientId)
+  test.after(() => void client.socket.destroy())
   return client
 }
 

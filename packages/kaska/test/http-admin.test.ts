@@ -1,22 +1,13 @@
 /** Topics changed, and groups looked at and moved, over HTTP. */
 import assert from 'node:assert/strict'
-import { connect as connectSocket } from 'node:net'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { connect } from '@kaska/client'
 import { joinChunks, kafka } from '@kaska/protocol'
 import { startHttp } from './http-start.ts'
-import { KafkaTestClient } from './kafka-client.ts'
+import type { KafkaTestClient } from './kafka-client.ts'
+import { dialKafkaPort } from './kafka-socket.ts'
 
 const [offsetCommit, joinGroup, syncGroup, leaveGroup] = [8, 11, 14, 13]
-
-function openKafka(context: TestContext, port: number): KafkaTestClient {
-  const socket = connectSocket(port, '127.0.0.1')
-  context.after(() => void socket.destroy())
-  const client = new KafkaTestClient((chunks) => socket.write(joinChunks(chunks)))
-  socket.on('data', (chunk) => client.received(chunk))
-  socket.on('close', () => client.ended())
-  return client
-}
 
 /** A lone consumer that reads partition 1 of orders. */
 async function joinAlone(client: KafkaTestClient, groupId: string) {
@@ -118,7 +109,7 @@ test('groups are listed and described, with how far they are behind', async (con
   await using client = await connect(broker)
   await client.commit('a name', 'orders', 0, 0)
   for (let n = 0; n < 4; n++) await client.send('orders', { value: 'x', partition: 1 })
-  const consumer = openKafka(context, port)
+  using consumer = dialKafkaPort(port)
   const member = await joinAlone(consumer, 'team')
   const commit = { partitionIndex: 1, committedOffset: 4, committedMetadata: 'note' }
   const topics = [{ name: 'orders', partitions: [commit] }]
@@ -179,7 +170,8 @@ test('groups are listed and described, with how far they are behind', async (con
 
 test('a member that has committed nothing is shown with what it reads', async (context) => {
   const { ask, port } = await startHttp(context)
-  const { memberId } = await joinAlone(openKafka(context, port), 'team')
+  using consumer = dialKafkaPort(port)
+  const { memberId } = await joinAlone(consumer, 'team')
   const [row] = (await ask('GET', '/groups/team')).json.offsets
   assert.deepEqual(row, {
     topic: 'orders',
@@ -234,7 +226,7 @@ test('offsets are moved, tried first, and not under running members', async (con
     assert.equal((await reset('g', body)).status, status, JSON.stringify(body))
   }
 
-  const consumer = openKafka(context, port)
+  using consumer = dialKafkaPort(port)
   const { memberId } = await joinAlone(consumer, 'team')
   const active = await reset('team', { topic: 'orders', to: 'latest' })
   assert.deepEqual([active.status, active.json.code], [409, 'GROUP_ACTIVE'])

@@ -1,13 +1,12 @@
 /** /metrics as Prometheus reads it: a strict parser of the text format, and counters that move. */
 import assert from 'node:assert/strict'
-import { connect as connectSocket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { connect } from '@kaska/client'
 import { topicNameOf } from '@kaska/protocol'
 import { type BrokerOptions, createBroker } from '../src/broker.ts'
 import { metricTable } from '../src/http/metric-table.ts'
 import { histogramText, sampleText } from '../src/http/metrics-text.ts'
-import { KafkaTestClient } from './kafka-client.ts'
+import { dialKafkaPort } from './kafka-socket.ts'
 import { type Family, parseMetrics } from './prometheus-text.ts'
 
 async function start(context: TestContext, options: BrokerOptions = { memory: true }) {
@@ -78,10 +77,7 @@ test('counters move with the traffic of both protocols', async (context) => {
   assert.equal(sampleOf(first, 'kaska_connections', { protocol: 'native' }), 1)
   assert.equal(sampleOf(first, 'kaska_requests_total', { ...send, protocol: 'kafka' }), undefined)
 
-  const socket = connectSocket(port, '127.0.0.1')
-  context.after(() => socket.destroy())
-  const kafka = new KafkaTestClient((chunks) => chunks.forEach((chunk) => void socket.write(chunk)))
-  socket.on('data', (chunk) => kafka.received(chunk))
+  using kafka = dialKafkaPort(port)
   const fetchOf = (topic: string) => ({
     maxWaitMs: 0,
     minBytes: 1,

@@ -12,7 +12,7 @@ import { native, topicNameOf } from '@kaska/protocol'
 import { WebSocket as WebSocketClient } from 'ws'
 import { certificate, privateKey } from '../../client/test/test-certificate.ts'
 import { type Broker, type BrokerOptions, createBroker, type ListenOptions } from '../src/broker.ts'
-import { KafkaTestClient } from './kafka-client.ts'
+import { dialKafkaPort, kafkaOver } from './kafka-socket.ts'
 import { dial, sendPart } from './raw-client.ts'
 
 // What is answered is looked at as it comes.
@@ -39,17 +39,6 @@ async function start(
     return await response.json()
   }
   return { broker, port, get } satisfies Started
-}
-
-function kafkaClient(context: TestContext, port: number): KafkaTestClient {
-  const socket = connectSocket(port, '127.0.0.1')
-  context.after(() => socket.destroy())
-  const client = new KafkaTestClient((chunks) => {
-    for (const chunk of chunks) socket.write(chunk)
-  })
-  socket.on('data', (chunk) => client.received(chunk))
-  socket.on('close', () => client.ended())
-  return client
 }
 
 test('/stats: the broker at a glance', async (context) => {
@@ -80,7 +69,7 @@ test('/stats counts messages and requests of both protocols', async (context) =>
   assert.deepEqual([send.protocol, send.count], ['native', 10])
   assert(send.p50Ms > 0 && send.p50Ms <= send.p99Ms && send.p99Ms <= send.maxMs)
 
-  const kafka = kafkaClient(context, port)
+  using kafka = dialKafkaPort(port)
   await kafka.ask(18, 3, { clientSoftwareName: 'test-client', clientSoftwareVersion: '1.2' })
   const { brokers } = await kafka.ask(3, 9, { topics: [{ name: 'orders' }] })
   assert.equal(brokers.length, 1)
@@ -142,7 +131,7 @@ test('/connections: who is connected, with what, and what went wrong', async (co
   context.after(() => client.close())
   await client.send('orders', { value: 'x' })
   await assert.rejects(client.describeTopic('missing'))
-  const kafka = kafkaClient(context, port)
+  using kafka = dialKafkaPort(port)
   await kafka.ask(18, 3, { clientSoftwareName: 'test-client', clientSoftwareVersion: '1.2' })
   await kafka.ask(1, 12, {
     maxWaitMs: 0,
@@ -204,8 +193,7 @@ test('what comes over TLS is shown as such', async (context) => {
   const { port, get } = await start(context, { memory: true }, { tls: tlsOptions })
   const socket = tls.connect({ host: '127.0.0.1', port, ca: certificate, servername: 'localhost' })
   context.after(() => socket.destroy())
-  const kafka = new KafkaTestClient((chunks) => chunks.forEach((chunk) => void socket.write(chunk)))
-  socket.on('data', (chunk) => kafka.received(chunk))
+  const kafka = kafkaOver(socket)
   await kafka.ask(18, 3, { clientSoftwareName: 'a', clientSoftwareVersion: '1' })
   const webSocket = await secureWebSocket(port)
   context.after(() => webSocket.terminate())

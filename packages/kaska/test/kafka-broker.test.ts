@@ -4,20 +4,13 @@ import { connect as connectSocket } from 'node:net'
 import { test } from 'node:test'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { connect } from '@kaska/client'
-import { joinChunks, noTopicId } from '@kaska/protocol'
+import { noTopicId } from '@kaska/protocol'
 import { createBroker, type ListenOptions } from '../src/broker.ts'
 import { batchOf, compressed } from './batches.ts'
-import { encodeBatch, KafkaTestClient, valuesOf } from './kafka-client.ts'
+import { encodeBatch, valuesOf } from './kafka-client.ts'
+import { dialKafkaPort, kafkaOver } from './kafka-socket.ts'
 
 const [produce, fetch, metadata] = [0, 1, 3]
-
-async function dial(port: number, host = '127.0.0.1') {
-  const socket = connectSocket(port, host)
-  const client = new KafkaTestClient((chunks) => socket.write(joinChunks(chunks)))
-  socket.on('data', (chunk) => client.received(chunk))
-  socket.on('close', () => client.ended())
-  return Object.assign(client, { [Symbol.dispose]: () => void socket.destroy() })
-}
 
 function produceRequest(records: Uint8Array[]) {
   const topicData = [{ name: 'x', partitionData: [{ index: 0, records }] }]
@@ -37,7 +30,7 @@ test('clients are told the address that they came to, or the one that is adverti
   await using broker = await createBroker({ memory: true })
   const told = async (options: ListenOptions, host: string) => {
     const { port, close } = await broker.listen({ port: 0, host, ...options })
-    using client = await dial(port, host)
+    using client = kafkaOver(connectSocket(port, host))
     const [row] = (await client.ask(metadata, 9, { topics: [] })).brokers
     await close()
     return row.port === port ? `${row.host} ${row.nodeId}` : `${row.host}:${row.port}`
@@ -51,7 +44,7 @@ test('clients are told the address that they came to, or the one that is adverti
 test('native and Kafka clients read what the others wrote', async () => {
   await using broker = await createBroker({ memory: true })
   const { port, url } = await broker.listen({ port: 0 })
-  using kafka = await dial(port)
+  using kafka = dialKafkaPort(port)
   const wanted = { topics: [{ name: 'x', topicId: noTopicId }], allowAutoTopicCreation: true }
   assert.equal((await kafka.ask(metadata, 9, wanted)).topics[0].errorCode, 0)
 

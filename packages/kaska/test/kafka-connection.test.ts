@@ -1,22 +1,17 @@
 /** Kafka connections: the order of answers, what is pipelined, bad bytes, and no copy of a message. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createTransportPair, joinChunks, topicNameOf } from '@kaska/protocol'
+import { createTransportPair, joinChunks } from '@kaska/protocol'
 import type { DiskFile } from '../src/log/disk.ts'
-import { batchOf, context } from './batches.ts'
+import { batchOf } from './batches.ts'
 import { dialKafka, encodeBatch, KafkaTestClient, valuesOf } from './kafka-client.ts'
-import { type NativeBroker, startNativeBroker } from './native-broker.ts'
+import { createTopic, type NativeBroker, startNativeBroker } from './native-broker.ts'
 import { missingFrom, RecordingDisk, rangesOf } from './recording-disk.ts'
 
 const [produce, fetch, listOffsets, metadata] = [0, 1, 2, 3]
 
 function dial(broker: NativeBroker): KafkaTestClient {
   return dialKafka((transport) => broker.kafka.accept(transport))
-}
-
-async function createTopic(broker: NativeBroker): Promise<void> {
-  const request = { name: topicNameOf('x'), partitions: 1, config: new Map() }
-  await broker.engine.createTopic(request, context)
 }
 
 function produceRequest(values: (string | Uint8Array)[], acks = -1) {

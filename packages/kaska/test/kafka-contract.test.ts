@@ -3,24 +3,17 @@
  * stuck delays nobody, any bytes whatever do no harm, and what is pipelined is answered in its order.
  */
 import assert from 'node:assert/strict'
-import { connect as connectSocket } from 'node:net'
 import { test } from 'node:test'
-import { joinChunks, kafka, noTopicId, topicNameOf } from '@kaska/protocol'
+import { joinChunks, kafka, noTopicId } from '@kaska/protocol'
 import { nodeClock } from '../src/host/node-clock.ts'
-import { batchOf, context } from './batches.ts'
+import { batchOf } from './batches.ts'
 import { dialKafka, encodeBatch, KafkaTestClient, valuesOf } from './kafka-client.ts'
-import { type NativeBroker, startNativeBroker } from './native-broker.ts'
+import { dialKafkaPort, type KafkaSocketClient } from './kafka-socket.ts'
+import { createTopic, type NativeBroker, startNativeBroker } from './native-broker.ts'
 
 const [produce, fetch, listOffsets, metadata] = [0, 1, 2, 3]
 
 const dial = (broker: NativeBroker) => dialKafka((transport) => broker.kafka.accept(transport))
-
-async function createTopic(broker: NativeBroker, name = 'x'): Promise<void> {
-  await broker.engine.createTopic(
-    { name: topicNameOf(name), partitions: 1, config: new Map() },
-    context,
-  )
-}
 
 function produceRequest(values: (string | Uint8Array)[]) {
   const partitionData = [{ index: 0, records: encodeBatch(batchOf(values)) }]
@@ -46,15 +39,11 @@ test('clients that are stuck in any way delay no other', async () => {
   await using broker = await startNativeBroker({ memoryBytesMax: 16 * 1024 * 1024 })
   await createTopic(broker)
   const port = await broker.listen()
-  const sockets: ReturnType<typeof connectSocket>[] = []
-  const open = (): KafkaTestClient & { stuck: (typeof sockets)[number] } => {
-    const socket = connectSocket(port, '127.0.0.1')
-    sockets.push(socket)
-    const client = new KafkaTestClient((chunks) => socket.write(joinChunks(chunks)))
-    socket.on('data', (chunk) => client.received(chunk))
-    socket.on('error', () => {})
-    socket.on('close', () => client.ended())
-    return Object.assign(client, { stuck: socket })
+  const clients: KafkaSocketClient[] = []
+  const open = (): KafkaSocketClient => {
+    const client = dialKafkaPort(port)
+    clients.push(client)
+    return client
   }
   const good = open()
   const large = new Uint8Array(900_000)
@@ -63,7 +52,7 @@ test('clients that are stuck in any way delay no other', async () => {
     // One that asks for everything and takes nothing; one that begins a large request; one that stops
     // within a length; and one that waits for what never comes.
     const reader = open()
-    reader.stuck.pause()
+    reader.socket.pause()
     for (let part = 0; part < 40; part++) reader.send(fetch, 12, fetchRequest(part % 20))
     open().write(Uint8Array.of(0, 0x10, 0, 0, 0, 0, 0, 9))
     open().write(Uint8Array.of(0, 0))
@@ -79,8 +68,8 @@ test('clients that are stuck in any way delay no other', async () => {
     ])
   }
   assert.ok(broker.budget.used <= broker.budget.total)
-  assert.equal(broker.kafka.connections, sockets.length)
-  for (const socket of sockets) socket.destroy()
+  assert.equal(broker.kafka.connections, clients.length)
+  for (const { socket } of clients) socket.destroy()
 })
 
 test('requests of all kinds in one write are answered in their order', async () => {

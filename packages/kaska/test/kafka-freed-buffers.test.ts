@@ -17,7 +17,8 @@ import { topicNameOf } from '@kaska/protocol'
 import { certificate, privateKey } from '../../client/test/test-certificate.ts'
 import { type Broker, createBroker } from '../src/broker.ts'
 import { batchOf, context } from './batches.ts'
-import { encodeBatch, KafkaTestClient, recordsOf } from './kafka-client.ts'
+import { encodeBatch, recordsOf } from './kafka-client.ts'
+import { kafkaOver } from './kafka-socket.ts'
 
 const [produce, fetch] = [0, 1]
 const sizes = [10, 5000, 70_000, 300_000, 1000, 64_000]
@@ -85,13 +86,8 @@ for (const [kind, secure] of [
       const socket = secure
         ? tls.connect({ port, host: '127.0.0.1', ca: certificate })
         : net.connect(port, '127.0.0.1')
-      socket.on('error', () => {})
+      const client = kafkaOver(socket)
       await once(socket, secure ? 'secureConnect' : 'connect')
-      const client = new KafkaTestClient((chunks) => {
-        for (const chunk of chunks) socket.write(chunk)
-      })
-      socket.on('data', (chunk) => client.received(chunk))
-      socket.on('close', () => client.ended())
       return { client, socket }
     }
     const createTopic = (name: string) =>

@@ -1,11 +1,10 @@
 /** Consumer groups of Kafka's classic protocol, by the messages that clients send. */
 import assert from 'node:assert/strict'
-import { connect as connectSocket } from 'node:net'
 import { suite, test } from 'node:test'
-import { joinChunks } from '@kaska/protocol'
 import { createBroker } from '../src/broker.ts'
 import { ServeProcess, temporaryDirectory } from './cli-process.ts'
-import { dialKafka, KafkaTestClient } from './kafka-client.ts'
+import { dialKafka, type KafkaTestClient } from './kafka-client.ts'
+import { dialKafkaPort } from './kafka-socket.ts'
 import { startNativeBroker } from './native-broker.ts'
 
 const [findCoordinator, joinGroup, heartbeat, leaveGroup, syncGroup] = [10, 11, 12, 13, 14]
@@ -23,15 +22,6 @@ const joining = {
   protocols: [{ name: 'range', metadata: bytesOf('wants x') }],
 }
 const chosen = { protocolType: 'consumer', protocolName: 'range' }
-
-function dial(port: number) {
-  const socket = connectSocket(port, '127.0.0.1')
-  const client = new KafkaTestClient((chunks) => socket.write(joinChunks(chunks)))
-  socket.on('data', (chunk) => client.received(chunk))
-  socket.on('close', () => client.ended())
-  socket.on('error', () => {})
-  return Object.assign(client, { [Symbol.dispose]: () => void socket.destroy() })
-}
 
 /** Joins as clients do: again with the id that it is given. */
 async function join(client: KafkaTestClient, input: object = {}) {
@@ -156,8 +146,8 @@ suite("Kafka's consumer groups", () => {
     {
       await using broker = await createBroker({ data: directory.path })
       const { port } = await broker.listen({ port: 0 })
-      using one = dial(port)
-      using other = dial(port)
+      using one = dialKafkaPort(port)
+      using other = dialKafkaPort(port)
       a = await join(one, { protocols })
       const waiting = join(other, { protocols })
       await one.ask(heartbeat, 4, { groupId: 'g', ...a })
@@ -178,7 +168,7 @@ suite("Kafka's consumer groups", () => {
       assert.equal(led.assignment.length, 0)
       assert.equal(textOf((await following).assignment), part)
       // Another one is joining when the broker ends.
-      using third = dial(port)
+      using third = dialKafkaPort(port)
       const late = third.ask(joinGroup, 3, { ...joining, protocols })
       while ((await stateOf()) !== 'PreparingRebalance');
       const closed = broker.close()
@@ -187,7 +177,7 @@ suite("Kafka's consumer groups", () => {
     }
     await using broker = await createBroker({ data: directory.path })
     const { port } = await broker.listen({ port: 0 })
-    using one = dial(port)
+    using one = dialKafkaPort(port)
     for (const who of [a, b]) {
       assert.equal((await one.ask(heartbeat, 4, { groupId: 'g', ...who })).errorCode, 0)
     }
@@ -205,7 +195,7 @@ suite("Kafka's consumer groups", () => {
     let member = { memberId: '', generationId: 0 }
     for (let round = 1; round <= 4; round++) {
       await using broker = await ServeProcess.start(['--data', directory.path])
-      using client = dial(broker.port)
+      using client = dialKafkaPort(broker.port)
       const who = { groupId: 'g', groupInstanceId: 'i', ...chosen }
       if (round > 1) {
         assert.equal((await client.ask(heartbeat, 4, { ...who, ...member })).errorCode, 0)
@@ -230,10 +220,10 @@ suite("Kafka's consumer groups", () => {
   test('a member that is gone while it joins is not waited for', async () => {
     await using broker = await createBroker({ memory: true })
     const { port } = await broker.listen({ port: 0 })
-    using one = dial(port)
+    using one = dialKafkaPort(port)
     const first = await join(one)
     {
-      using gone = dial(port)
+      using gone = dialKafkaPort(port)
       gone.send(joinGroup, 3, joining)
       const asked = { groupId: 'g', ...first }
       while ((await one.ask(heartbeat, 4, asked)).errorCode !== 27);

@@ -1,9 +1,9 @@
 /** What Kafka's clients can do with messages: each API at all of its versions, and its errors. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Chunks, kafka, noTopicId, topicNameOf } from '@kaska/protocol'
+import { type Chunks, kafka, noTopicId } from '@kaska/protocol'
 import { MemoryDisk } from '../src/log/memory-disk.ts'
-import { batchOf, context } from './batches.ts'
+import { batchOf } from './batches.ts'
 import {
   dialKafka,
   encodeBatch,
@@ -11,7 +11,7 @@ import {
   type StoredFields,
   valuesOf,
 } from './kafka-client.ts'
-import { type NativeBroker, startNativeBroker } from './native-broker.ts'
+import { createTopic, type NativeBroker, startNativeBroker } from './native-broker.ts'
 
 const { errorCode } = kafka
 const [produce, fetch, listOffsets, metadata, apiVersions, initProducerId] = [0, 1, 2, 3, 18, 22]
@@ -26,11 +26,6 @@ function versionsOf(broker: NativeBroker, key: number): number[] {
 interface Target {
   readonly name: string
   readonly id: string
-}
-
-async function createTopic(broker: NativeBroker, name: string, partitions = 1): Promise<Target> {
-  const request = { name: topicNameOf(name), partitions, config: new Map() }
-  return await broker.engine.createTopic(request, context)
 }
 
 function produceRequest(target: Target, records: Chunks | null, index = 0, acks = -1) {

@@ -1,19 +1,19 @@
 /** Committed offsets by the messages of Kafka's clients, and what they and native clients see of each other's. */
 import assert from 'node:assert/strict'
-import { connect as connectSocket } from 'node:net'
 import path from 'node:path'
 import { suite, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { connect } from '@kaska/client'
-import { GroupActiveError, joinChunks, kafka, noTopicId, topicNameOf } from '@kaska/protocol'
+import { GroupActiveError, kafka, noTopicId } from '@kaska/protocol'
 import { ManualClock } from '../../../sim/manual-clock.ts'
 import { createBroker } from '../src/broker.ts'
 import type { Disk, DiskFile } from '../src/log/disk.ts'
 import { MemoryDisk } from '../src/log/memory-disk.ts'
 import { context } from './batches.ts'
 import { ServeProcess, temporaryDirectory } from './cli-process.ts'
-import { dialKafka, KafkaTestClient } from './kafka-client.ts'
-import { type NativeBroker, startNativeBroker } from './native-broker.ts'
+import { dialKafka, type KafkaTestClient } from './kafka-client.ts'
+import { dialKafkaPort } from './kafka-socket.ts'
+import { createTopic, type NativeBroker, startNativeBroker } from './native-broker.ts'
 
 const { errorCode } = kafka
 const [offsetCommit, offsetFetch, metadata, offsetDelete] = [8, 9, 3, 47]
@@ -27,22 +27,8 @@ interface Target {
   readonly id: string
 }
 
-async function createTopic(broker: NativeBroker, name: string, partitions = 1): Promise<Target> {
-  const request = { name: topicNameOf(name), partitions, config: new Map() }
-  return await broker.engine.createTopic(request, context)
-}
-
 function dialBroker(broker: NativeBroker): KafkaTestClient {
   return dialKafka((transport) => broker.kafka.accept(transport))
-}
-
-function dialPort(port: number) {
-  const socket = connectSocket(port, '127.0.0.1')
-  const client = new KafkaTestClient((chunks) => socket.write(joinChunks(chunks)))
-  socket.on('data', (chunk) => client.received(chunk))
-  socket.on('close', () => client.ended())
-  socket.on('error', () => {})
-  return Object.assign(client, { [Symbol.dispose]: () => void socket.destroy() })
 }
 
 /** What is committed in a partition, unless a test says otherwise. */
@@ -504,7 +490,7 @@ suite('offsets of native and of Kafka clients', () => {
   test('are the same', async () => {
     await using broker = await createBroker({ memory: true })
     const { port, url } = await broker.listen({ port: 0 })
-    using kafkaClient = dialPort(port)
+    using kafkaClient = dialKafkaPort(port)
     await using client = await connect(url)
     const x = await client.createTopic('x', { partitions: 2 })
     await client.createTopic('a name with blanks')
@@ -532,7 +518,7 @@ suite('offsets of native and of Kafka clients', () => {
 
   test('are not moved from the command line while consumers are running', async () => {
     await using serve = await ServeProcess.start(['--topic', 'x'])
-    using client = dialPort(serve.port)
+    using client = dialKafkaPort(serve.port)
     await serve.run(['produce', 'x'], { input: '1\n2\n' })
     const member = await join(client, 'g')
     const topic = { name: 'x', id: noTopicId }
@@ -559,7 +545,7 @@ suite('offsets of native and of Kafka clients', () => {
     const epoch = { committedLeaderEpoch: 2, committedMetadata: 'é'.repeat(4096) }
     {
       await using serve = await ServeProcess.start(argv)
-      using client = dialPort(serve.port)
+      using client = dialKafkaPort(serve.port)
       const topics = [{ name: 'x', topicId: noTopicId }]
       await client.ask(metadata, 9, { topics, allowAutoTopicCreation: true })
       await commit(client, 'k', topic, [{ committedOffset: 4 }])
@@ -573,7 +559,7 @@ suite('offsets of native and of Kafka clients', () => {
       await client.closed()
     }
     await using serve = await ServeProcess.start(argv)
-    using client = dialPort(serve.port)
+    using client = dialKafkaPort(serve.port)
     const [{ partitions }] = await fetch(client, 'k', topic)
     const expected = { committedOffset: 5, committedLeaderEpoch: 2, metadata: 'é'.repeat(4096) }
     assert.deepEqual(partitions, [{ partitionIndex: 0, ...expected, errorCode: 0 }])

@@ -2,7 +2,15 @@
  * A broker put together as `createBroker` does it, with its parts in the open: for tests that look at
  * the byte budget, at the counters of the sessions, or at the transports.
  */
-import { type Clock, noCodecs, type Random, type Receiver, type Transport } from '@kaska/protocol'
+import {
+  type Clock,
+  noCodecs,
+  type Random,
+  type Receiver,
+  type TopicInfo,
+  type Transport,
+  topicNameOf,
+} from '@kaska/protocol'
 import { type GivenConfig, readBrokerConfig } from '../src/config/broker-config.ts'
 import { topicDefaults } from '../src/config/topic-settings.ts'
 import { groupBounds } from '../src/groups/group-config.ts'
@@ -137,4 +145,14 @@ export async function startNativeBroker(options: NativeBrokerOptions = {}): Prom
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+/** Makes a topic, as a native client would. */
+export async function createTopic(
+  { engine }: NativeBroker,
+  name = 'x',
+  partitions = 1,
+): Promise<TopicInfo> {
+  const request = { name: topicNameOf(name), partitions, config: new Map() }
+  return await engine.createTopic(request, { principal: null, clientId: 'test', address: 'test' })
 }

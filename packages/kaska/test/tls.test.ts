@@ -9,20 +9,13 @@ import { connect } from '@kaska/client'
 import { joinChunks } from '@kaska/protocol'
 import * as local from '../../client/test/test-certificate.ts'
 import { createBroker, type ListenOptions } from '../src/broker.ts'
-import { KafkaTestClient } from './kafka-client.ts'
+import type { KafkaTestClient } from './kafka-client.ts'
+import { kafkaOver } from './kafka-socket.ts'
 import * as named from './name-certificate.ts'
 
 const [fetch, metadata] = [1, 3]
 const localTls = { cert: local.certificate, key: local.privateKey }
 const namedTls = { cert: named.certificate, key: named.privateKey }
-
-function kafkaOver(socket: net.Socket) {
-  const client = new KafkaTestClient((chunks) => socket.write(joinChunks(chunks)))
-  socket.on('data', (chunk) => client.received(chunk))
-  socket.on('error', () => {})
-  socket.on('close', () => client.ended())
-  return Object.assign(client, { socket, [Symbol.dispose]: () => void socket.destroy() })
-}
 
 async function secureKafka(options: tls.ConnectionOptions) {
   const socket = tls.connect(options)
