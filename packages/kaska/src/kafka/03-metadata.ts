@@ -9,7 +9,7 @@ import { forEachAtOnce } from './at-once.ts'
 import { handler, type KafkaContext } from './handler.ts'
 import { codeOf } from './kafka-error.ts'
 import { Slices } from './slices.ts'
-import { createMissing, findTopic, isKafkaName, kafkaTopics } from './topics.ts'
+import { createMissing, findTopic, isKafkaName, kafkaTopics, placementOf } from './topics.ts'
 
 const { errorCode } = kafka
 
@@ -131,9 +131,8 @@ function topicOf(context: KafkaContext, { name, topicId }: Wanted): TopicInfo | 
   return findTopic(context, { name: name ?? '', id })
 }
 
-function rowOf({ broker }: KafkaContext, topic: TopicInfo): TopicRow {
-  const { nodeId, leaderEpoch } = broker.identity
-  const nodes = [nodeId]
+function rowOf(context: KafkaContext, topic: TopicInfo): TopicRow {
+  const placement = placementOf(context)
   return {
     errorCode: errorCode.NONE,
     name: topic.name,
@@ -142,11 +141,7 @@ function rowOf({ broker }: KafkaContext, topic: TopicInfo): TopicRow {
     partitions: Array.from({ length: topic.partitions }, (_, partitionIndex) => ({
       errorCode: errorCode.NONE,
       partitionIndex,
-      leaderId: nodeId,
-      leaderEpoch,
-      replicaNodes: nodes,
-      isrNodes: nodes,
-      offlineReplicas: [],
+      ...placement,
     })),
     topicAuthorizedOperations: allOperationsUnknown,
   }

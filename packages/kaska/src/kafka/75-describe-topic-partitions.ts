@@ -4,7 +4,7 @@
  */
 import { kafka, noTopicId, type TopicInfo } from '@kaska/protocol'
 import { handler, type KafkaContext } from './handler.ts'
-import { findTopic, isKafkaName, kafkaTopics } from './topics.ts'
+import { findTopic, isKafkaName, kafkaTopics, placementOf } from './topics.ts'
 
 const { errorCode } = kafka
 
@@ -49,21 +49,16 @@ function namesOf(context: KafkaContext, wanted: readonly { readonly name: string
   return [...new Set(named.map(({ name }) => name))].sort()
 }
 
-function rowOf({ broker }: KafkaContext, topic: TopicInfo, first: number, end: number): TopicRow {
-  const { nodeId, leaderEpoch } = broker.identity
-  const nodes = [nodeId]
+function rowOf(context: KafkaContext, topic: TopicInfo, first: number, end: number): TopicRow {
+  const placement = placementOf(context)
   const partitions: PartitionRow[] = []
   for (let partitionIndex = first; partitionIndex < end; partitionIndex++) {
     partitions.push({
       errorCode: errorCode.NONE,
       partitionIndex,
-      leaderId: nodeId,
-      leaderEpoch,
-      replicaNodes: nodes,
-      isrNodes: nodes,
+      ...placement,
       eligibleLeaderReplicas: [],
       lastKnownElr: [],
-      offlineReplicas: [],
     })
   }
   return { ...emptyRow, name: topic.name, topicId: topic.id, partitions }

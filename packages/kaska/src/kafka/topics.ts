@@ -35,6 +35,19 @@ export function collisionFault({ broker }: KafkaContext, name: string): string |
   return `there is a topic '${other.name}', whose name is the same but for dots and underscores`
 }
 
+/** Who leads a partition, and which brokers have it: this one alone. */
+export function placementOf({ broker }: KafkaContext) {
+  const { nodeId, leaderEpoch } = broker.identity
+  const nodes = [nodeId]
+  return {
+    leaderId: nodeId,
+    leaderEpoch,
+    replicaNodes: nodes,
+    isrNodes: nodes,
+    offlineReplicas: [],
+  }
+}
+
 /** Checks to which brokers a partition is assigned: there is this one alone. Throws Refusal. */
 export function checkReplicas({ broker }: KafkaContext, brokerIds: readonly number[]): void {
   const { nodeId } = broker.identity

@@ -4,6 +4,7 @@
  * error (KIP-951). 11, 12: transactions by KIP-890. 13: topic ids in the place of names (KIP-516).
  * Kafka lists 0 to 13 in ApiVersions all the same: older librdkafka looks there for what it may do.
  */
+import { currentLeader, nodeEndpoints } from './leader-hints.ts'
 import {
   array,
   type Decoded,
@@ -13,7 +14,6 @@ import {
   message,
   records,
   string,
-  struct,
   uuid,
 } from './schema.ts'
 
@@ -62,27 +62,11 @@ export const produceResponse = message({
           { versions: '8+' },
         ),
         errorMessage: string({ versions: '8+', nullable: '8+', default: null }),
-        currentLeader: struct(
-          'LeaderIdAndEpoch',
-          {
-            leaderId: int32({ default: -1 }),
-            leaderEpoch: int32({ default: -1 }),
-          },
-          { versions: '10+', tag: 0, tagged: '10+' },
-        ),
+        currentLeader: currentLeader('10+', 0),
       }),
     }),
     throttleTimeMs: int32(),
-    nodeEndpoints: array(
-      'NodeEndpoint',
-      {
-        nodeId: int32(),
-        host: string(),
-        port: int32(),
-        rack: string({ nullable: '10+', default: null }),
-      },
-      { versions: '10+', tag: 0, tagged: '10+' },
-    ),
+    nodeEndpoints: nodeEndpoints('10+'),
   },
 })
 export type ProduceResponse = Decoded<typeof produceResponse>

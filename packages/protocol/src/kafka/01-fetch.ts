@@ -5,6 +5,7 @@
  * place of names (KIP-516). 15: the follower's state. 16: the new leader comes with an error (KIP-951).
  * 17: directory ids. 18: the follower's high watermark (KIP-1166).
  */
+import { currentLeader, nodeEndpoints } from './leader-hints.ts'
 import {
   array,
   type Decoded,
@@ -96,14 +97,7 @@ export const fetchResponse = message({
           },
           { versions: '12+', tag: 0, tagged: '12+' },
         ),
-        currentLeader: struct(
-          'LeaderIdAndEpoch',
-          {
-            leaderId: int32({ default: -1 }),
-            leaderEpoch: int32({ default: -1 }),
-          },
-          { versions: '12+', tag: 1, tagged: '12+' },
-        ),
+        currentLeader: currentLeader('12+', 1),
         snapshotId: struct(
           'SnapshotId',
           {
@@ -124,16 +118,7 @@ export const fetchResponse = message({
         records: records({ nullable: '0+' }),
       }),
     }),
-    nodeEndpoints: array(
-      'NodeEndpoint',
-      {
-        nodeId: int32(),
-        host: string(),
-        port: int32(),
-        rack: string({ nullable: '16+', default: null }),
-      },
-      { versions: '16+', tag: 0, tagged: '16+' },
-    ),
+    nodeEndpoints: nodeEndpoints('16+'),
   },
 })
 export type FetchResponse = Decoded<typeof fetchResponse>
