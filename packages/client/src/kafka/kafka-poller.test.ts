@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import {
+  ClosedError,
   ConnectionError,
   joinChunks,
   type OffsetBounds,
@@ -23,6 +24,7 @@ const stepsMax = 200_000
 const connectionsMax = 8
 
 interface Harness {
+  readonly cluster: Cluster
   readonly clock: ManualClock
   readonly kafka: FakeKafka
   poll(parts: readonly PollPart[], options?: PollOptions): Promise<PollResult>
@@ -55,6 +57,7 @@ async function setUp(t: TestContext, nodes = 1): Promise<Harness> {
   })
   await clock.runUntil(cluster.control(), stepsMax)
   return {
+    cluster,
     clock,
     kafka,
     run: (promise) => clock.runUntil(promise, stepsMax),
@@ -345,4 +348,23 @@ test('a connection that was not used for minutes is not relied upon', async (t) 
   assert.equal(first, second)
   assert.notEqual(second, third)
   assert.equal(kafka.fetching(1), 1)
+})
+
+test('the end of the cluster ends polls of all kinds at once', async (t) => {
+  const { cluster, clock, kafka, poll, run } = await setUp(t, 2)
+  const [waited, silent, leaderless] = [
+    kafka.create('waited'),
+    kafka.create('silent', [2]),
+    kafka.create('leaderless', [-1]),
+  ]
+  const polls = [poll([at(waited)]), poll([at(leaderless)]), poll([])]
+  await clock.advance(100)
+  kafka.silence(2)
+  polls.push(poll([at(silent)], { waitMs: 0 }))
+  await clock.advance(10)
+  cluster.close()
+  const start = clock.monotonic()
+  for (const one of polls) await run(assert.rejects(one, ClosedError))
+  await run(assert.rejects(poll([at(waited)]), ClosedError))
+  assert.equal(clock.monotonic(), start)
 })

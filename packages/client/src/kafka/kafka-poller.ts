@@ -71,22 +71,28 @@ interface Asked {
 
 export class KafkaPoller {
   readonly #options: KafkaPollerOptions
+  /** Of those who wait for brokers: one listener for all, since there may be thousands. */
+  readonly #ends = new Set<(reason: unknown) => void>()
 
   constructor(options: KafkaPollerOptions) {
     this.#options = options
+    const { signal } = options.cluster.closing
+    const end = () => {
+      for (const reject of this.#ends) reject(signal.reason)
+    }
+    signal.addEventListener('abort', end, { once: true })
   }
 
   async poll(request: PollRequest, context: RequestContext): Promise<PollResult> {
     const { clock, cluster } = this.#options
     context.signal?.throwIfAborted()
     if (cluster.closed !== undefined) throw cluster.closed
-    const signal = eitherSignal(context.signal, cluster.closing.signal)
     const started = clock.monotonic()
     const deadline = started + request.waitMs
     let pauseMs = pauseMsMin
     for (let isFirst = true; ; isFirst = false) {
       const leftMs = Math.max(0, deadline - clock.monotonic())
-      const found = await this.#round(request, leftMs, isFirst, context, signal)
+      const found = await this.#round(request, leftMs, isFirst, context)
       if (found.batches.size > 0 || found.failures.size > 0) return resultOf(request, found)
       const now = clock.monotonic()
       // Where nobody could be asked there is nothing to tell: not even that there are no messages.
@@ -99,7 +105,7 @@ export class KafkaPoller {
         }
       }
       if (found.lastError === undefined) continue
-      await sleep(clock, pauseMs, signal)
+      await this.#pause(pauseMs, context)
       pauseMs = Math.min(2 * pauseMs, pauseMsMax)
     }
   }
@@ -109,9 +115,7 @@ export class KafkaPoller {
     leftMs: number,
     isFirst: boolean,
     context: RequestContext,
-    signal: AbortSignal,
   ): Promise<Found> {
-    const { clock } = this.#options
     const found: Found = {
       batches: new Map(),
       failures: new Map(),
@@ -119,19 +123,19 @@ export class KafkaPoller {
       isComplete: true,
       lastError: undefined,
     }
-    const topics = await abortable(this.#topicsOf(request.parts), signal)
+    const topics = await abortable(this.#topicsOf(request.parts), context.signal)
     const nodes = this.#nodesOf(request.parts, topics, found)
     // Who has something to tell already does not wait for more.
     let waitMs = found.failures.size > 0 ? 0 : leftMs
     // A part whose leader is looked for: the wait for the others is a pause of the search.
     if (found.lastError !== undefined) waitMs = Math.min(waitMs, pauseMsMax)
     if (nodes.size === 0) {
-      if (waitMs > 0 && found.lastError === undefined) await sleep(clock, waitMs, signal)
+      if (waitMs > 0 && found.lastError === undefined) await this.#pause(waitMs, context)
       return found
     }
     const bytesMax = Math.max(1, Math.ceil(Math.min(request.bytesMax, bytesMaxMax) / nodes.size))
     if (waitMs > 0 && isFirst && nodes.size > 1 && this.#keepUnknown(nodes)) waitMs = 0
-    await this.#hear(nodes, bytesMax, waitMs, found, context, signal)
+    await this.#hear(nodes, bytesMax, waitMs, found, context)
     return found
   }
 
@@ -142,9 +146,9 @@ export class KafkaPoller {
     waitMs: number,
     found: Found,
     context: RequestContext,
-    signal: AbortSignal,
   ): Promise<void> {
-    const { clock, lanes } = this.#options
+    const { clock, cluster, lanes } = this.#options
+    if (cluster.closed !== undefined) throw cluster.closed
     const isWaiting = waitMs > 0
     const news: { told: PartNews; part: FetchPart; index: number }[] = []
     const silent = new Set<FetchPart>()
@@ -167,15 +171,22 @@ export class KafkaPoller {
         },
       }),
     )
+    this.#ends.add(heard.reject)
     try {
-      await abortable(heard.promise, signal)
+      await abortable(heard.promise, context.signal)
     } finally {
+      this.#ends.delete(heard.reject)
       timer?.cancel()
       for (const leave of leaves) leave()
     }
     found.isComplete = !isWaiting || silent.size === total
     found.isServed = silent.size > 0
     for (const { told, part, index } of news) await this.#take(told, part, index, found, context)
+  }
+
+  #pause(ms: number, { signal }: RequestContext): Promise<void> {
+    const { clock, cluster } = this.#options
+    return sleep(clock, ms, eitherSignal(signal, cluster.closing.signal))
   }
 
   /** What is asked of whom; a part that comes twice, once. */
