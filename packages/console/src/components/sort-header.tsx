@@ -1,5 +1,9 @@
-/** The head of a column that a table is sorted by when it is pressed; pressed again, the other way round. */
+/**
+ * The head of a column that a table is sorted by when it is pressed; pressed again, the other way round. What
+ * it is sorted by stands in the address.
+ */
 import type { ComponentChildren } from 'preact'
+import { setQuery } from '../route.ts'
 import './sort-header.css'
 
 export interface Sorting<Column extends string> {
@@ -10,7 +14,6 @@ export interface Sorting<Column extends string> {
 interface SortHeaderProps<Column extends string> {
   readonly column: Column
   readonly sorting: Sorting<Column>
-  readonly onSort: (sorting: Sorting<Column>) => void
   /** Numbers are looked at from the largest. */
   readonly isNumber?: boolean
   readonly class?: string
@@ -18,10 +21,13 @@ interface SortHeaderProps<Column extends string> {
 }
 
 export function SortHeader<Column extends string>(props: SortHeaderProps<Column>) {
-  const { column, sorting, onSort, isNumber = false, children } = props
+  const { column, sorting, isNumber = false, children } = props
   const isSorted = sorting.column === column
   const direction = sorting.isDescending ? 'descending' : 'ascending'
-  const press = () => onSort({ column, isDescending: isSorted ? !sorting.isDescending : isNumber })
+  const press = () => {
+    const isDescending = isSorted ? !sorting.isDescending : isNumber
+    setQuery({ sort: sortingText({ column, isDescending }) })
+  }
   return (
     <th
       scope="col"
@@ -36,7 +42,7 @@ export function SortHeader<Column extends string>(props: SortHeaderProps<Column>
 }
 
 /** In an address: `name`, `-messages`. */
-export function sortingText({ column, isDescending }: Sorting<string>): string {
+function sortingText({ column, isDescending }: Sorting<string>): string {
   return isDescending ? `-${column}` : column
 }
 

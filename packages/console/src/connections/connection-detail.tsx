@@ -1,5 +1,6 @@
 /** All that is known of one connection: its log. */
 import { useLayoutEffect, useRef } from 'preact/hooks'
+import { Facts } from '../components/facts.tsx'
 import { Scrollable } from '../components/scrollable.tsx'
 import { bytes, count, duration, time } from '../format.ts'
 import { type ConnectionRow, protocolNames } from './connection-types.ts'
@@ -41,12 +42,12 @@ export function ConnectionDetail({ connection, id, onClose }: ConnectionDetailPr
           ×
         </button>
       </div>
-      {connection === undefined ? <p>It has ended.</p> : <Facts connection={connection} />}
+      {connection === undefined ? <p>It has ended.</p> : <About connection={connection} />}
     </section>
   )
 }
 
-function Facts({ connection }: { readonly connection: ConnectionRow }) {
+function About({ connection }: { readonly connection: ConnectionRow }) {
   const { protocol, isTls, address, software, clientId, lastError } = connection
   const { connectedAt, lastRequestAt, bytesIn, bytesOut, requests } = connection
   const entries = [
@@ -61,20 +62,14 @@ function Facts({ connection }: { readonly connection: ConnectionRow }) {
   ]
   return (
     <>
-      <dl class="about">
-        {entries.map(([name, value]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
+      <Facts entries={entries}>
         <div class="line">
           <dt>Last error</dt>
           <dd class={lastError === null ? '' : 'bad'}>
             {lastError === null ? 'none' : `${time(lastError.time)} ${lastError.text}`}
           </dd>
         </div>
-      </dl>
+      </Facts>
       <Requests requests={requests} />
     </>
   )

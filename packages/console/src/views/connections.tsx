@@ -2,7 +2,7 @@
 import { useMemo } from 'preact/hooks'
 import { FilterInput } from '../components/filter-input.tsx'
 import { Scrollable } from '../components/scrollable.tsx'
-import { SortHeader, sortingOf, sortingText } from '../components/sort-header.tsx'
+import { SortHeader, sortingOf } from '../components/sort-header.tsx'
 import { usePages } from '../components/use-pages.ts'
 import { VirtualRows } from '../components/virtual-rows.tsx'
 import { ConnectionDetail } from '../connections/connection-detail.tsx'
@@ -41,12 +41,7 @@ export function Connections() {
   const all = useMemo(() => pages.flatMap(({ connections }) => connections), [pages])
   const rows = useMemo(() => arrange(all, filter, protocol, sort), [all, filter, protocol, sort])
   const header = (column: Column, label: string, isNumber = false) => (
-    <SortHeader
-      column={column}
-      sorting={sorting}
-      onSort={(next) => setQuery({ sort: sortingText(next) })}
-      isNumber={isNumber}
-    >
+    <SortHeader column={column} sorting={sorting} isNumber={isNumber}>
       {label}
     </SortHeader>
   )

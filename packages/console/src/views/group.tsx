@@ -1,6 +1,7 @@
 /** One group: who is in it and reads what, how far each partition was read, and what can be done about it. */
 import { useState } from 'preact/hooks'
 import { ApiError, part } from '../api.ts'
+import { Facts } from '../components/facts.tsx'
 import { FilterInput } from '../components/filter-input.tsx'
 import { usePages } from '../components/use-pages.ts'
 import { count, duration } from '../format.ts'
@@ -100,16 +101,7 @@ function Summary({ group, offsets }: SummaryProps) {
     ['Partitions', count(offsets.length)],
     ...(group.protocolType === '' ? [] : [['Protocol', protocolText(group)]]),
   ]
-  return (
-    <dl class="about">
-      {entries.map(([name, value]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
-  )
+  return <Facts entries={entries} />
 }
 
 function protocolText({ protocolType, protocol }: GroupPage): string {

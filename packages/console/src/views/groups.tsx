@@ -1,7 +1,7 @@
 /** All groups of consumers, and names that offsets are kept under: who reads, and how far behind they are. */
 import { useMemo } from 'preact/hooks'
 import { FilterInput } from '../components/filter-input.tsx'
-import { SortHeader, sortingOf, sortingText } from '../components/sort-header.tsx'
+import { SortHeader, sortingOf } from '../components/sort-header.tsx'
 import { usePages } from '../components/use-pages.ts'
 import { VirtualRows } from '../components/virtual-rows.tsx'
 import { count } from '../format.ts'
@@ -27,12 +27,7 @@ export function Groups() {
   )
   const total = pages.reduce((sum, { groups }) => sum + groups.length, 0)
   const header = (column: Column, label: string, isNumber = false) => (
-    <SortHeader
-      column={column}
-      sorting={sorting}
-      onSort={(next) => setQuery({ sort: sortingText(next) })}
-      isNumber={isNumber}
-    >
+    <SortHeader column={column} sorting={sorting} isNumber={isNumber}>
       {label}
     </SortHeader>
   )

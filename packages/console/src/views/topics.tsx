@@ -1,7 +1,7 @@
 /** All topics: what is in them, what comes, who reads; the address keeps the filter and the order. */
 import { useMemo, useState } from 'preact/hooks'
 import { FilterInput } from '../components/filter-input.tsx'
-import { SortHeader, sortingOf, sortingText } from '../components/sort-header.tsx'
+import { SortHeader, sortingOf } from '../components/sort-header.tsx'
 import {
   CreateTopicDialog,
   DeleteTopicDialog,
@@ -83,7 +83,6 @@ export function Topics() {
                   key={column}
                   column={column}
                   sorting={sorting}
-                  onSort={(next) => setQuery({ sort: sortingText(next) })}
                   isNumber={isNumber}
                   class={`column-${column}`}
                 >
