@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import process from 'node:process'
 import { after, type TestContext, test } from 'node:test'
@@ -33,6 +34,9 @@ const producers = ['red', 'green', 'blue']
 const groups = ['billing', 'reports', 'audit']
 const slow = 'reports'
 const killed = 'audit'
+/** How often is looked, and how much a program is to have written to its record: some hundred messages. */
+const lookMs = 200
+const recordBytes = 40_000
 const program = fileURLToPath(new URL('move-workload.ts', import.meta.url))
 const recipe = fileURLToPath(new URL('../../../docs/mirror.md', import.meta.url))
 
@@ -141,7 +145,8 @@ async function move(
   const lastSentAt = workload.lastSentAt
   const sentBefore = workload.sent.size
   workload.start(to)
-  while (workload.sent.size === sentBefore) await delay(20)
+  // When it was is in the records: to look for it often would slow it down.
+  while (workload.sent.size === sentBefore) await delay(lookMs)
   const firstSentAt = workload.firstSentAfter(lastSentAt)
   t.diagnostic(
     `the pause was ${firstSentAt - lastSentAt} ms: stop ${stoppedAt - lastSentAt}, cut over ${cutAt - stoppedAt}, compare ${startedAt - cutAt}, start ${firstSentAt - startedAt}`,
@@ -231,12 +236,16 @@ class Workload implements AsyncDisposable {
 
   /** Resolves when all programs have done some more. */
   async goesOn(): Promise<void> {
-    const counts = () => [...producers, ...groups].map((name) => readRecord(this.file(name)).length)
-    const before = counts()
-    while (counts().some((count, index) => count < (before[index] as number) + 500)) {
+    const sizes = () => [...producers, ...groups].map((name) => this.#recordBytes(name))
+    const before = sizes()
+    while (sizes().some((size, index) => size < (before[index] as number) + recordBytes)) {
       assert.deepEqual(this.#failures, [])
-      await delay(100)
+      await delay(lookMs)
     }
+  }
+
+  #recordBytes(name: string): number {
+    return statSync(this.file(name), { throwIfNoEntry: false })?.size ?? 0
   }
 
   async stopProducers(): Promise<void> {
@@ -251,7 +260,7 @@ class Workload implements AsyncDisposable {
       groups.map(async (name) => {
         while (toTheEnd.includes(name) && receivedCount(this.file(name)) < wanted) {
           assert.deepEqual(this.#failures, [])
-          await delay(20)
+          await delay(lookMs)
         }
         const isKilled = name === killed && !toTheEnd.includes(name)
         await this.#end(name, isKilled ? 'SIGKILL' : 'SIGTERM')
