@@ -6,6 +6,7 @@
  *     npm run test:browser -- --test-name-pattern='markup'
  *     npm run screenshots                         takes the pictures of docs/images/ (screenshots.ts) instead
  *
+ * What needs a cluster of Apache Kafka is skipped, and says why, where there is no Java or no Maven.
  * Exits with 1 if a test fails, if no file matches, or if there is no browser. The report ends with the counts.
  */
 import { accessSync, constants, globSync } from 'node:fs'

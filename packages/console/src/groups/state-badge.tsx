@@ -4,6 +4,8 @@ const meanings: Readonly<Record<string, string>> = {
   Stable: 'Its members read',
   PreparingRebalance: 'Members come or go: it waits for all to join again',
   CompletingRebalance: 'It waits for its leader to say who reads what',
+  Assigning: 'Its coordinator says who reads what',
+  Reconciling: 'Its members take over what they were assigned',
   Dead: 'It is being forgotten',
 }
 

@@ -57,8 +57,8 @@ function topicsOf(engine: ClusterEngine): TopicAdmin {
   }
 }
 
-/** Groups whose members and offsets are asked for together. */
-const groupsAtOnce = 200
+/** Groups whose members and offsets are asked for together: each may have those of 10,000 partitions. */
+const groupsAtOnce = 50
 
 class ClusterGroups implements GroupAdmin {
   readonly #engine: ClusterEngine

@@ -169,7 +169,10 @@ const schemas = {
   Sent: object({ partition: count, offset: count, timestamp: milliseconds }),
   Group: object({
     name: text,
-    state: said(text, "Kafka's: Empty, PreparingRebalance, CompletingRebalance, Stable, Dead."),
+    state: said(
+      text,
+      "Kafka's: Empty, PreparingRebalance, CompletingRebalance, Stable, Dead; on a cluster Assigning and Reconciling too.",
+    ),
     protocolType: text,
     members: count,
     topics: list(text),

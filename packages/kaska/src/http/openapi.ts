@@ -9,7 +9,7 @@ const usualProblems = [400, 401, 403, 421, 429, 500, 503] as const
 const reasons: Readonly<Record<number, string>> = {
   400: 'Something in the request is wrong.',
   401: 'A token is asked for.',
-  403: 'A page of another origin asks.',
+  403: 'A page of another origin asks, or the cluster does not allow it.',
   404: 'There is no such topic, partition or group.',
   406: 'Nothing here is of a type that is accepted.',
   409: 'It is there already, or has members that are running.',
@@ -19,8 +19,8 @@ const reasons: Readonly<Record<number, string>> = {
   421: 'This broker is not called by this name.',
   429: 'Too many wrong tokens.',
   500: "A mistake of the broker's.",
-  501: 'What stands behind this address does not offer it.',
-  503: 'Not now: no memory is free, or a partition is offline.',
+  501: 'The cluster behind this address is too old for it.',
+  503: 'Not now: no memory is free, a partition is offline, or the cluster is out of reach.',
   504: 'It was not acknowledged in time, and may be in the log or not.',
   507: 'The disk is full.',
 }

@@ -183,11 +183,6 @@ export class LocalEngine implements Engine {
     return this.#sizes.storedBytes(waitMs)
   }
 
-  /** How many topics there are. */
-  get topicsNow(): number {
-    return this.#topics.count
-  }
-
   /** How many partitions have their logs open. */
   get openPartitions(): number {
     return this.#open.count
