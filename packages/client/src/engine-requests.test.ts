@@ -73,8 +73,12 @@ test('what is asked ends when the client begins to close, what sends need when i
   await assert.rejects(asked, closed)
   await assert.rejects(requests.make(undefined, never), ClosedError)
   assert.throws(() => requests.checkOpen(), ClosedError)
-  const outcome = assert.rejects(needed, closed)
+  let isOver = false
+  const outcome = assert.rejects(needed, closed).then(() => {
+    isOver = true
+  })
   await clock.advance(100)
+  assert.equal(isOver, false)
   requests.end(closed)
   await outcome
 })
