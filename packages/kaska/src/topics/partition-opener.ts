@@ -1,10 +1,10 @@
 /** Opens the logs of partitions, and removes those of deleted topics: a limited number at a time. */
 import { KaskaError, PartitionOfflineError, type TopicId } from '@kaska/protocol'
+import type { Configured } from '../config/topic-settings.ts'
 import type { LogConfig } from '../log/log-config.ts'
 import type { LogExtent } from '../log/log-extent.ts'
 import type { PartitionLog } from '../log/partition-log.ts'
 import { Gate } from './gate.ts'
-import type { Topic } from './topic.ts'
 import { logConfigOf } from './topic-config.ts'
 
 /** What is needed of the data directory. */
@@ -14,6 +14,9 @@ export interface PartitionDirectory {
   partitionExtent(id: string): Promise<LogExtent | undefined>
   removePartition(id: string): Promise<void>
 }
+
+/** The topic of a log, with what is set for it now. */
+type OpenedTopic = Configured & { readonly id: TopicId }
 
 const atOnceMax = 32
 
@@ -28,7 +31,7 @@ export class PartitionOpener {
   }
 
   /** Rejects with PartitionOfflineError where the disk refuses. */
-  async open(topic: Topic, partition: number): Promise<PartitionLog> {
+  async open(topic: OpenedTopic, partition: number): Promise<PartitionLog> {
     const id = partitionId(topic.id, partition)
     try {
       const { config } = topic
@@ -45,12 +48,16 @@ export class PartitionOpener {
   }
 
   /** When a log that is not open may have something to delete. Rejects with DiskError. */
-  retentionDue(topic: Topic, partition: number, config: LogConfig): Promise<number> {
+  retentionDue(
+    topic: Pick<OpenedTopic, 'id'>,
+    partition: number,
+    config: LogConfig,
+  ): Promise<number> {
     return this.#directory.retentionDue(partitionId(topic.id, partition), config)
   }
 
   /** What a log holds that is not open; undefined where only opening it can tell. Rejects with DiskError. */
-  extent(topic: Topic, partition: number): Promise<LogExtent | undefined> {
+  extent(topic: Pick<OpenedTopic, 'id'>, partition: number): Promise<LogExtent | undefined> {
     return this.#directory.partitionExtent(partitionId(topic.id, partition))
   }
 
