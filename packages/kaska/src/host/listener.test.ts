@@ -25,6 +25,7 @@ function echo(name: string, byte: number) {
         closed: () => {},
       }
     },
+    close: () => Promise.resolve(),
   }
   return { bytes, transports, protocol }
 }
