@@ -10,6 +10,7 @@ import { createGateway, type Gateway } from '../src/gateway.ts'
 import { operations } from '../src/http/openapi-operations.ts'
 import { namedSchemas } from '../src/http/openapi-schemas.ts'
 import { mismatches } from './json-schema.ts'
+import { walkExamples } from './openapi-walk.ts'
 import { parseMetrics } from './prometheus-text.ts'
 import { startCluster } from './start-cluster.ts'
 
@@ -307,10 +308,16 @@ else {
     assert.equal(connections.status, 200)
   })
 
+  test('the examples of openapi.json work', async () => {
+    await ask('POST', '/topics', { name: 'orders', partitions: 2 })
+    await walkExamples(url)
+  })
+
   test('a broker that is killed is not missed; without any, the gateway says what it knows', async () => {
+    await ask('POST', '/topics', { name: 'kept' })
     const [killed, ...others] = cluster.brokers
     await killed?.end('SIGKILL')
-    const paths = ['/stats', '/groups', '/groups/billing', '/topics?details=1', '/topics/bills']
+    const paths = ['/stats', '/groups', '/topics?details=1', '/topics/kept']
     for (const path of paths) assert.equal((await ask('GET', path)).status, 200, path)
     assert.equal((await fetch(`${url}/metrics`)).status, 200)
 
@@ -322,7 +329,7 @@ else {
     const families = parseMetrics(await response.text())
     assert.deepEqual(families.get('kaska_topics')?.samples, [])
     assert.equal(families.get('kaska_uptime_seconds')?.samples.length, 1)
-    for (const path of ['/groups', '/topics', '/topics/bills']) {
+    for (const path of ['/groups', '/topics', '/topics/kept']) {
       const problem = await ask('GET', path)
       assert.deepEqual([problem.status, problem.json.code], [503, 'CONNECTION'], path)
     }
