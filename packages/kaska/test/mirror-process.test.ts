@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Client, connect } from '@kaska/client'
-import { result, run, ServeProcess, start, temporaryDirectory } from './cli-process.ts'
+import { result, run, ServeProcess, said, start, temporaryDirectory } from './cli-process.ts'
 import { contentsOf, numbered, readPartition } from './mirror-harness.ts'
 
 /** Small batches at the target: many requests, and kills within them. */
@@ -165,7 +165,7 @@ test('the command: its options, its output and its exit codes', async () => {
   const chosen = ['--topic', 'ord*', '--group', 'billing', '--setting', 'retention.ms=77']
   const once = await run([...sides, '--once', ...chosen])
   assert.deepEqual([once.code, once.stdout], [0, ''])
-  assert.match(once.stderr, /^Mirrored 3 messages \(0\.0 MB\); 1 topics, 1 partitions, 0 messages/)
+  assert.match(once.stderr, /^Mirrored 3 messages \(0\.0 MB\); 1 topic, 1 partition, 0 messages/)
   assert.equal((await target.run(['topic', 'list', '-q'])).stdout, 'orders\n')
   assert.equal((await target.run(['offset', 'committed', 'billing', 'orders'])).stdout, '2\n')
   const described = await target.run(['topic', 'describe', 'orders', '--json'])
@@ -173,12 +173,32 @@ test('the command: its options, its output and its exit codes', async () => {
 
   const follower = start([...sides, ...chosen])
   const ended = result(follower)
+  await said(follower, 'stderr', /; up to date; following until Ctrl-C\n/)
   const reader = target.start(['consume', 'orders', '-o', 'start', '-n', '4'])
   const read = result(reader)
   await source.run(['produce', 'orders'], { input: 'd\n' })
   assert.equal((await read).stdout, 'a\nb\nc\nd\n')
   follower.kill('SIGINT')
   assert.equal((await ended).code, 0)
+
+  const cut = await run([...sides, '--cut-over', ...chosen])
+  assert.equal(cut.code, 0, cut.stderr)
+  assert.match(cut.stderr, /kaska: billing goes on at the target with 2 messages to come\n/)
+  assert.match(cut.stderr, /\nCut over: start the programs with the new address\.\n$/)
+  const misspelled = await run([...sides, '--cut-over', '--topic', 'orders', '--group', 'biling'])
+  assert.equal(misspelled.code, 1)
+  assert.match(
+    misspelled.stderr,
+    /\nkaska: not cut over: see above; the programs are to stay where/,
+  )
+  const newest = await run([...sides, '--verify', '--since', '1h', '--topic', 'orders'])
+  assert.match(newest.stdout, /orders\/0 +4 +[0-9a-f]{8} +4 .* same\n/)
+  for (const since of [
+    ['--since', '1h'],
+    ['--verify', '--since', 'soon'],
+  ]) {
+    assert.equal((await run([...sides, ...since])).code, 2)
+  }
 
   const none = await run([...sides, '--once', '--topic', 'nothing'])
   assert.equal(none.code, 1)

@@ -97,6 +97,12 @@ async function odd(url: string, t: TestContext): Promise<void> {
     )
   }
 
+  // A name that Kafka does not take is told of.
+  await from.createTopic('näme')
+  const refused = await run([...sides(first.url, url, 'n?me'), '--cut-over'])
+  assert.equal(refused.code, 1)
+  assert.match(refused.stderr, /^kaska: näme is not mirrored: .*name is invalid/)
+
   async function produce(port: number, compression: string): Promise<void> {
     const bootstrapBrokers = [`127.0.0.1:${port}`]
     const producer = new Producer({ clientId: 'test', bootstrapBrokers })

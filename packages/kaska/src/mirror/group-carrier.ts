@@ -70,7 +70,9 @@ export class GroupCarrier {
       if (committed === 0) {
         table.warn(`${group} has committed nothing at the source: is it spelled this way?`)
       } else {
-        report(`${group} goes on at the target with ${toCome} messages to come`)
+        report(
+          `${group} goes on at the target with ${toCome} ${toCome === 1 ? 'message' : 'messages'} to come`,
+        )
       }
     }
   }

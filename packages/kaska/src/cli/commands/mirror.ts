@@ -10,6 +10,7 @@ import { Mirror, type MirrorOptions, type MirrorStatus } from '../../mirror/mirr
 import { MirrorPace } from '../../mirror/mirror-pace.ts'
 import { createTopicFilter } from '../../mirror/topic-pattern.ts'
 import { type PartitionVerdict, verifyTopics } from '../../mirror/verify.ts'
+import { count } from '../count.ts'
 import { CommandError, oneLine, UsageError } from '../failure.ts'
 import { parseTimestamp } from '../offset-range.ts'
 import { Progress } from '../progress.ts'
@@ -125,7 +126,8 @@ function modeOf({ once, cutOver }: MirrorCommandOptions): MirrorOptions['mode'] 
 
 function summaryOf({ topics, partitions, messages, bytes, behind }: MirrorStatus): string {
   const megabytes = (bytes / 1e6).toFixed(1)
-  return `Mirrored ${messages} messages (${megabytes} MB); ${topics} topics, ${partitions} partitions, ${behind} messages behind.`
+  const where = `${count(topics, 'topic')}, ${count(partitions, 'partition')}`
+  return `Mirrored ${count(messages, 'message')} (${megabytes} MB); ${where}, ${count(behind, 'message')} behind.`
 }
 
 /** `2h` is two hours ago. */
@@ -172,7 +174,7 @@ async function verify(sides: Sides, since: number | undefined, terminal: Termina
   }
   if (verdicts.length === 0) throw new CommandError('no topic matches', 'see `kaska topic list`')
   if (different.length > 0) {
-    throw new CommandError(`${different.length} of ${verdicts.length} partitions differ`)
+    throw new CommandError(`${different.length} of ${count(verdicts.length, 'partition')} differ`)
   }
 }
 

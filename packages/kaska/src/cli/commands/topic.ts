@@ -2,6 +2,7 @@
 import { KaskaError } from '@kaska/protocol'
 import type { Command } from 'commander'
 import type { Terminal } from '../../host/terminal.ts'
+import { count } from '../count.ts'
 import { oneLine } from '../failure.ts'
 import { writeTable } from '../table.ts'
 import { withClient } from './broker-client.ts'
@@ -90,8 +91,4 @@ export async function describeTopics(command: Command, terminal: Terminal): Prom
     }
     await output.send()
   })
-}
-
-function count(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? '' : 's'}`
 }
