@@ -13,6 +13,7 @@ import type { Checkpointed } from './checkpoints.ts'
 import { DiskError } from './disk.ts'
 import type { LogShared } from './log-config.ts'
 import type { LogWriter } from './log-writer.ts'
+import type { Segment } from './segment.ts'
 
 export class LogCheckpointer implements Checkpointed {
   /** The segment that the checkpoint on the disk names; undefined where none can be read. */
@@ -122,7 +123,7 @@ export class LogCheckpointer implements Checkpointed {
     const base = this.base ?? -1
     for (const written of [...writer.segments]) {
       const isNew = written.baseOffset >= base && written.baseOffset <= segment.baseOffset
-      if (isNew) await writer.syncIndex(written)
+      if (isNew) await this.#syncIndex(written)
     }
     // What was flushed has its name, but nothing need have been written to it yet.
     if (position === 0) await disk.syncDirectory(this.#directory)
@@ -134,6 +135,19 @@ export class LogCheckpointer implements Checkpointed {
       (file) => syncQueue.run(() => file.sync()),
     )
     this.base = segment.baseOffset
+  }
+
+  /** Syncs the segment's indexes, up to what is written. */
+  async #syncIndex(segment: Segment): Promise<void> {
+    const { files, syncQueue } = this.#shared
+    await segment.index.flushAndSync(async (path) => {
+      const open = await files.acquire(path)
+      try {
+        await syncQueue.run(() => open.file.sync())
+      } finally {
+        open.release()
+      }
+    })
   }
 }
 

@@ -1,4 +1,5 @@
 /** A place in a log: where a batch goes, and what its segment holds up to there. */
+import type { RecoveredLog } from './recovery.ts'
 import type { Segment } from './segment.ts'
 
 /** Where the next batch goes, and what the segment holds up to there. */
@@ -10,6 +11,19 @@ export interface Place {
   readonly maxTimestampOffset: number
   /** The leader epoch of the batch before; -1 without one. */
   readonly lastEpoch: number
+}
+
+/** The place behind all that a start has found. */
+export function placeBehind(found: RecoveredLog): Place {
+  const segment = found.segments.at(-1)
+  return {
+    segment,
+    position: segment?.size ?? 0,
+    offset: found.endOffset,
+    maxTimestamp: found.maxTimestamp,
+    maxTimestampOffset: found.maxTimestampOffset,
+    lastEpoch: found.lastEpoch,
+  }
 }
 
 /** The beginning of a segment, at the offset of a place. */

@@ -25,7 +25,7 @@ import { placeBatch } from './batch-placing.ts'
 import { DiskError } from './disk.ts'
 import type { AppendBatch, Appended } from './log-batches.ts'
 import type { LogConfig, LogShared } from './log-config.ts'
-import { beginningOf, type Place, seal } from './log-place.ts'
+import { beginningOf, type Place, placeBehind, seal } from './log-place.ts'
 import { LogSyncer, type SyncedLog } from './log-syncer.ts'
 import { LogTail } from './log-tail.ts'
 import { type PendingBatch, PendingWrites, type WrittenLog } from './pending-writes.ts'
@@ -96,15 +96,7 @@ export class LogWriter implements SyncedLog, WrittenLog {
     this.offline = recovered.offline
     this.highWatermark = recovered.endOffset
     this.writtenEnd = recovered.endOffset
-    const segment = recovered.segments.at(-1)
-    this.#next = {
-      segment,
-      position: segment?.size ?? 0,
-      offset: recovered.endOffset,
-      maxTimestamp: recovered.maxTimestamp,
-      maxTimestampOffset: recovered.maxTimestampOffset,
-      lastEpoch: recovered.lastEpoch,
-    }
+    this.#next = placeBehind(recovered)
     // In `os`, what was found is served as it is, and becomes durable with the next checkpoint.
     const isServedUnsynced = recovered.wasChecked && shared.syncMode === 'os'
     const first = recovered.segments[0]?.baseOffset ?? 0
@@ -214,19 +206,6 @@ export class LogWriter implements SyncedLog, WrittenLog {
     // A file that stays open takes its space.
     for (const segment of dropped) this.#syncer.release(segment)
     return dropped
-  }
-
-  /** Syncs the segment's indexes, up to what is written. */
-  async syncIndex(segment: Segment): Promise<void> {
-    const { files, syncQueue } = this.#shared
-    await segment.index.flushAndSync(async (path) => {
-      const open = await files.acquire(path)
-      try {
-        await syncQueue.run(() => open.file.sync())
-      } finally {
-        open.release()
-      }
-    })
   }
 
   /** A checkpoint begins: what is written from now on counts for the next one. */
