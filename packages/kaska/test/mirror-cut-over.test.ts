@@ -108,7 +108,10 @@ test('a name that nobody has, and one that stands elsewhere at the target', asyn
   await to.client.commit('billing', 't', 9)
   const ahead = await cutOver(from, to)
   assert.equal(ahead.status.failures, 1)
-  assert.match(ahead.lines[0] ?? '', /t\/0: billing stands at 9 at the target, .* is 7 there/)
+  assert.match(
+    ahead.lines[0] ?? '',
+    /t\/0: billing stands at 9 at the target, .* is 7 there; .* commit billing t 7 -p 0,/,
+  )
   assert.equal(await to.client.committed('billing', 't'), 9)
   await to.client.commit('billing', 't', 7)
   assert.equal((await cutOver(from, to)).status.failures, 0)

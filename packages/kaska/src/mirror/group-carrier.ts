@@ -94,7 +94,7 @@ export class GroupCarrier {
       table.warn(`${label}: ${group} still commits at the source; stop it, and cut over again`)
     } else if (there !== place) {
       table.warn(
-        `${label}: ${group} stands at ${there} at the target, and not where it stands at the source, which is ${place} there; it is not put back: if it is to be, commit that`,
+        `${label}: ${group} stands at ${there} at the target, its place at the source is ${place} there; to put it back: kaska offset commit ${group} ${topic.name} ${place} -p ${partition}, with the target's address`,
       )
     }
     return place
