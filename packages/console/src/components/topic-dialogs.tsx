@@ -23,6 +23,7 @@ const retentions: readonly (readonly [ms: number, label: string])[] = [
   [dayMs, '1 day'],
   [7 * dayMs, '7 days'],
   [30 * dayMs, '30 days'],
+  [-1, 'for ever'],
 ]
 
 export function CreateTopicDialog({ onClose, onDone }: DialogProps) {
@@ -75,7 +76,7 @@ export function CreateTopicDialog({ onClose, onDone }: DialogProps) {
           value={retention}
           onChange={({ currentTarget }) => setRetention(currentTarget.value)}
         >
-          <option value="">as long as the broker says (for ever unless configured)</option>
+          <option value="">as long as the broker, or the cluster, has it</option>
           {retentions.map(([ms, label]) => (
             <option key={ms} value={String(ms)}>
               {label}
