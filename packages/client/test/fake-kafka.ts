@@ -61,7 +61,7 @@ interface Topic {
 
 /** What a fetch comes to now. */
 interface Evaluated {
-  readonly responses: kafka.Input<typeof kafka.fetchResponse.fields>['responses']
+  readonly responses: NonNullable<kafka.Input<typeof kafka.fetchResponse.fields>['responses']>
   readonly isReady: boolean
 }
 
