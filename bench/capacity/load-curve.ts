@@ -33,7 +33,7 @@ export async function measureLoadCurves(options: SuiteOptions): Promise<Part> {
 }
 
 async function measureCurve(sync: SyncMode, { isQuick, say }: SuiteOptions): Promise<Part> {
-  const seconds = isQuick ? 0.1 : 2.5
+  const seconds = isQuick ? 0.1 : 2
   await using watched = await startWatched({ sync })
   await using echo = await startEcho()
   const { target } = watched

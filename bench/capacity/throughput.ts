@@ -24,7 +24,7 @@ const loads: readonly Load[] = [
 export async function measureThroughput({ isQuick, say }: SuiteOptions): Promise<Part> {
   const rows: string[][] = []
   const carried: Carried[] = []
-  const [warmUpSeconds, seconds] = isQuick ? [0.1, 0.2] : [2.5, 5]
+  const [warmUpSeconds, seconds] = isQuick ? [0.1, 0.2] : [2.5, 4]
   for (const sync of ['os', 'always'] as const) {
     await using sink = await startSink('sync', sync)
     for (const load of isQuick ? loads.slice(0, 2) : loads) {
