@@ -5,21 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import process from 'node:process'
-
-export interface ProcessFigures {
-  readonly rssBytes: number
-  readonly heapBytes: number
-  /** Processor time since the start of the process. */
-  readonly cpuSeconds: number
-  /** When it began, in wall time. */
-  readonly startedAt: number
-  /** Of the time since then, how much the event loop did not wait for something to do. */
-  readonly eventLoopBusySeconds: number
-  /** Files and sockets that it may have open; undefined where the system does not tell. */
-  readonly openFilesMax: number | undefined
-  /** How much later than asked for a timer was called. */
-  readonly eventLoop: { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number }
-}
+import type { ProcessFigures } from '../http/figure-source.ts'
 
 const resolutionMs = 20
 const windowMs = 30_000
