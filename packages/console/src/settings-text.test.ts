@@ -20,6 +20,7 @@ test('times and sizes have meanings', () => {
 
 test('retention is a time, a size, both or neither', () => {
   assert.equal(retentionText(null, null), 'for ever')
+  assert.equal(retentionText(undefined, undefined), '–')
   assert.equal(retentionText(3 * 86_400_000, null), '3 d')
   assert.equal(retentionText(3 * 86_400_000, 1024), '3 d, 1.0 KiB')
 })

@@ -23,8 +23,12 @@ export function meaningOf(name: string, value: string): string | undefined {
   return isTime ? duration(Number(value)) : bytes(Number(value))
 }
 
-/** For how long messages are kept, and how many bytes of a partition. */
-export function retentionText(ms: number | null, most: number | null): string {
+/** For how long messages are kept, and how many bytes of a partition; undefined: not known. */
+export function retentionText(
+  ms: number | null | undefined,
+  most: number | null | undefined,
+): string {
+  if (ms === undefined || most === undefined) return '–'
   const limits = [ms === null ? '' : duration(ms), most === null ? '' : bytes(most)]
   return limits.filter((limit) => limit !== '').join(', ') || 'for ever'
 }

@@ -16,8 +16,9 @@ export interface TopicDetails {
   readonly bytes: number | null
   /** Since the broker's start; null where it goes through others too. */
   readonly messagesIn: number | null
-  readonly retentionMs: number | null
-  readonly retentionBytes: number | null
+  /** Null: for ever; undefined: not known. */
+  readonly retentionMs?: number | null
+  readonly retentionBytes?: number | null
   /** Groups that read it. */
   readonly groups: readonly string[]
 }

@@ -2,6 +2,7 @@
 import {
   ConnectionError,
   InvalidArgumentError,
+  KaskaError,
   kafka,
   type TopicInfo,
   UnknownTopicError,
@@ -39,7 +40,7 @@ export class AdminTopics {
   async settings(
     topics: readonly string[],
     keys: readonly string[] | null,
-  ): Promise<(readonly TopicSetting[] | undefined)[]> {
+  ): Promise<(readonly TopicSetting[] | KaskaError)[]> {
     if (topics.length === 0) return []
     const connection = await this.#seams.cluster.admin()
     const answer = await connection.request(
@@ -54,19 +55,24 @@ export class AdminTopics {
         includeDocumentation: keys === null,
       },
     )
-    const found = new Map<string, readonly TopicSetting[] | undefined>()
+    const found = new Map<string, readonly TopicSetting[] | KaskaError>()
     for (const { resourceName, errorCode, errorMessage, configs } of answer.results) {
       const { UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION } = kafka.errorCode
-      if (errorCode === UNKNOWN_TOPIC_OR_PARTITION || errorCode === INVALID_TOPIC_EXCEPTION)
-        continue
       if (errorCode !== 0) {
-        throw errorOfCode(errorCode, `'${resourceName}' is not described`, errorMessage)
+        const isNone =
+          errorCode === UNKNOWN_TOPIC_OR_PARTITION || errorCode === INVALID_TOPIC_EXCEPTION
+        const error = isNone
+          ? unknown(resourceName)
+          : errorOfCode(errorCode, `'${resourceName}' is not described`, errorMessage)
+        found.set(resourceName, error)
+        continue
       }
       const settings = configs.map(settingOf)
       settings.sort((one, other) => (one.name < other.name ? -1 : 1))
       found.set(resourceName, settings)
     }
-    return topics.map((name) => found.get(name))
+    const what = (name: string) => `the settings of '${name}' were not answered`
+    return topics.map((name) => found.get(name) ?? new ConnectionError(what(name)))
   }
 
   async alter(topic: string, changes: ReadonlyMap<string, string | null>): Promise<void> {
@@ -113,7 +119,9 @@ export class AdminTopics {
     const { clock, cluster } = this.#seams
     const deadline = clock.monotonic() + seenMsMax
     for (;;) {
-      const [settings = []] = await this.settings([topic], [...changes.keys()])
+      const [settings] = await this.settings([topic], [...changes.keys()])
+      // Who may change them and not read them is told no more.
+      if (settings === undefined || settings instanceof KaskaError) return
       const isSeen = settings.every(({ name, value, isDefault }) => {
         const wanted = changes.get(name) ?? null
         return wanted === null ? isDefault : !isDefault && value === wanted

@@ -4,8 +4,11 @@ import {
   ChunkReader,
   type Chunks,
   ChunkWriter,
+  KaskaError,
   kafka,
+  NotAuthorizedError,
   type RequestContext,
+  UnknownTopicError,
   UnsupportedVersionError,
 } from '@kaska/protocol'
 import { createNodeHost } from '../host/node-host.ts'
@@ -216,12 +219,16 @@ test('what a cluster is too old for is said', async () => {
   assert.deepEqual(await admin.sizes([topic], context), [[undefined, undefined]])
 })
 
-test('a default is in the unit of the setting, whatever setting of the broker it comes from', async () => {
+test('settings are told topic by topic, a default in the unit of the setting that it is of', async () => {
+  const codes: Readonly<Record<string, number>> = {
+    none: errorCode.UNKNOWN_TOPIC_OR_PARTITION,
+    secret: errorCode.TOPIC_AUTHORIZATION_FAILED,
+  }
   const config = { readOnly: false, isSensitive: false, configType: 5, documentation: null }
   const { admin } = clusterOf({
     DescribeConfigs: ({ resources }: kafka.DescribeConfigsRequest) => ({
       results: resources.map(({ resourceName, resourceType }) => ({
-        errorCode: resourceName === 'orders' ? 0 : errorCode.UNKNOWN_TOPIC_OR_PARTITION,
+        errorCode: codes[resourceName] ?? 0,
         errorMessage: null,
         resourceName,
         resourceType,
@@ -241,10 +248,13 @@ test('a default is in the unit of the setting, whatever setting of the broker it
       })),
     }),
   })
-  const [settings, none] = await admin.describeSettings(['orders', 'none'], context)
-  assert.equal(none, undefined)
+  const names = ['orders', 'none', 'secret']
+  const [settings, none, secret] = await admin.describeSettings(names, context)
+  assert(none instanceof UnknownTopicError)
+  assert(secret instanceof NotAuthorizedError)
+  assert(settings !== undefined && !(settings instanceof KaskaError))
   assert.deepEqual(
-    settings?.map(({ name, isDefault, defaultValue, type }) => [
+    settings.map(({ name, isDefault, defaultValue, type }) => [
       name,
       isDefault,
       defaultValue,

@@ -8,7 +8,14 @@
  * engine is closed, with the signal's reason, and with ConnectionError, NotAuthorizedError,
  * UnsupportedVersionError.
  */
-import type { Clock, OffsetBounds, RequestContext, TopicId, TopicInfo } from '@kaska/protocol'
+import type {
+  Clock,
+  KaskaError,
+  OffsetBounds,
+  RequestContext,
+  TopicId,
+  TopicInfo,
+} from '@kaska/protocol'
 import { AdminGroups } from './admin-groups.ts'
 import { AdminPartitions } from './admin-partitions.ts'
 import { AdminTopics } from './admin-topics.ts'
@@ -111,13 +118,13 @@ export class KafkaAdmin {
     return this.#run(context, () => this.#groups.delete(name))
   }
 
-  /** All settings of topics, or those of `keys`, by name; in the order of the topics, undefined where there is no
-   * such topic. */
+  /** All settings of topics, or those of `keys`, by name; in the order of the topics. An error, such as
+   * UnknownTopicError and NotAuthorizedError, is of one topic. */
   describeSettings(
     topics: readonly string[],
     context: RequestContext,
     keys: readonly string[] | null = null,
-  ): Promise<readonly (readonly TopicSetting[] | undefined)[]> {
+  ): Promise<readonly (readonly TopicSetting[] | KaskaError)[]> {
     return this.#run(context, () => this.#topics.settings(topics, keys))
   }
 

@@ -6,6 +6,7 @@
 import type { KafkaEngine, TopicSetting } from '@kaska/client'
 import {
   type CommitEntry,
+  KaskaError,
   type OffsetBounds,
   type RequestContext,
   type TopicInfo,
@@ -38,6 +39,7 @@ function topicsOf(engine: ClusterEngine): TopicAdmin {
       if (topic === undefined || settings === undefined) {
         throw new UnknownTopicError(`there is no topic '${name.text}'`)
       }
+      if (settings instanceof KaskaError) throw settings
       return { ...topic, config: settings.map(describedSetting) }
     },
     async boundsOf(topic: TopicInfo, context: RequestContext): Promise<PartitionBounds[]> {
@@ -164,7 +166,9 @@ function figuresOf(
 
 const retentionSettings = ['cleanup.policy', 'retention.ms', 'retention.bytes']
 
-function retentionIn(settings: readonly TopicSetting[] = []): Retention {
+function retentionIn(settings: readonly TopicSetting[] | KaskaError): Retention {
+  // It is gone, or this user may not know it.
+  if (settings instanceof KaskaError) return {}
   const values = new Map(settings.map(({ name, value }) => [name, value]))
   const isDeleting = (values.get('cleanup.policy') ?? '').split(',').includes('delete')
   const limit = (name: string): number | null => {

@@ -35,10 +35,10 @@ export interface TopicFigures {
   readonly traffic: Traffic | null
 }
 
-/** How long and how much of a topic is kept; null: for ever, whatever its size. */
+/** How long and how much of a topic is kept; null: for ever, whatever its size; undefined: not known. */
 export interface Retention {
-  readonly retentionMs: number | null
-  readonly retentionBytes: number | null
+  readonly retentionMs?: number | null
+  readonly retentionBytes?: number | null
 }
 
 /** Of the process that the broker runs in. */

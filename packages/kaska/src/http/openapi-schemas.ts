@@ -119,7 +119,7 @@ const schemas = {
     'bytesIn?': someCount,
     'messagesOut?': someCount,
     'bytesOut?': someCount,
-    'retentionMs?': said(someCount, 'Null: for ever.'),
+    'retentionMs?': said(someCount, 'Null: for ever. Not there: not known.'),
     'retentionBytes?': said(someCount, 'Null: any size.'),
     'groups?': list(text, 'Who has committed in it, or reads it.'),
   }),
