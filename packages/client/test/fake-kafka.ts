@@ -70,6 +70,8 @@ export class FakeKafka implements KafkaDialer {
   readonly fetches: SeenFetch[] = []
   /** How long each request takes. */
   latencyMs = 0
+  /** Does it answer fetches with nothing, as for a client over its quota? */
+  isThrottling = false
   readonly #nodes: number
   readonly #topics = new Map<string, Topic>()
   readonly #links = new Set<FakeLink>()
@@ -261,6 +263,7 @@ export class FakeKafka implements KafkaDialer {
     }
     assert.equal(new Set(seen.parts.map((part) => part.split('@')[0])).size, seen.parts.length)
     this.fetches.push(seen)
+    if (this.isThrottling) return []
     const isOver = await this.#wait(link, request)
     const { responses } = this.#evaluate(link.node, request)
     if (isOver) seen.answeredAt = this.clock.monotonic()

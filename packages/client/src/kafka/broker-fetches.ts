@@ -87,6 +87,7 @@ const partsMaxMin = 64
 /** So many parts are asked again in a millisecond: a broker takes some microseconds for each. */
 const restedPerMs = 150
 const heldMsMin = 1
+const earlyPauseMs = 20
 /** What was not used for so long the broker may have closed (`connections.max.idle.ms`: ten minutes). */
 const idleMsMax = 5 * 60_000
 /** What one answer may hold, for one poll or for many: others wait behind it. */
@@ -262,7 +263,11 @@ export class BrokerFetches {
 
   async #run(lane: Lane, asks: Asks, bytesMax: number): Promise<void> {
     try {
-      this.#take(asks, await this.#fetch(lane, asks, bytesMax))
+      const hasNews = this.#take(asks, await this.#fetch(lane, asks, bytesMax))
+      // A broker that throttles answers with nothing, however long it was to wait.
+      const now = this.#clock.monotonic()
+      const isEarly = lane.periodMs > 0 && now < lane.until - waitMsMin
+      if (!hasNews && isEarly) this.#restedAt = Math.max(this.#restedAt, now + earlyPauseMs)
     } catch (error) {
       const news: PartNews =
         error instanceof Moved ? { kind: 'moved', error: error.error } : { kind: 'lost', error }
@@ -296,7 +301,8 @@ export class BrokerFetches {
     return periodMs === 0 ? now : Math.ceil((now + waitMsMin) / periodMs) * periodMs
   }
 
-  #take(asks: Asks, answers: Answers): void {
+  /** True if there was something to tell. */
+  #take(asks: Asks, answers: Answers): boolean {
     const silent: Ask[] = []
     const cut: Ask[] = []
     let hasNews = false
@@ -314,6 +320,7 @@ export class BrokerFetches {
     // An answer without any news had room for all: asking for the same at once would help nobody.
     if (hasNews) this.#askAgain(cut)
     else for (const ask of cut) this.#rest(ask)
+    return hasNews
   }
 
   #tell(ask: Ask, news: PartNews | undefined): void {

@@ -368,3 +368,21 @@ test('the end of the cluster ends polls of all kinds at once', async (t) => {
   await run(assert.rejects(poll([at(waited)]), ClosedError))
   assert.equal(clock.monotonic(), start)
 })
+
+test('a broker that answers with nothing at once is not asked without a pause', async (t) => {
+  const { clock, kafka, poll, run } = await setUp(t)
+  const topics = ['a', 'b', 'c'].map((name) => kafka.create(name))
+  const waiting = topics.map((topic) => poll([at(topic)]))
+  await clock.advance(100)
+  kafka.isThrottling = true
+  await clock.advance(1000)
+  const before = kafka.fetches.length
+  await clock.advance(1000)
+  const count = kafka.fetches.length - before
+  assert.ok(count >= 40 && count <= 60, `${count} fetches`)
+  kafka.isThrottling = false
+  for (const topic of topics) kafka.append(topic, 0, 'at last')
+  for (const result of await run(Promise.all(waiting))) {
+    assert.deepEqual(valuesOf(result), ['at last'])
+  }
+})
