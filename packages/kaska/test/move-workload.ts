@@ -44,7 +44,9 @@ type Write = (line: RecordLine) => void
 
 /** How many messages a consumer commits at once, and how often a producer sends. */
 const commitEvery = 50
-const roundMs = 20
+const roundMs = 40
+/** What a slow consumer receives in a round: less than is sent. */
+const slowCount = 16
 
 async function produce(client: Client, name: string, seen: RecordLine[], write: Write) {
   const next = new Map<string, number>()
@@ -111,7 +113,7 @@ async function consume(client: Client, group: string, isSlow: boolean, write: Wr
     write({ is: 'received', value, partition, offset, at: Date.now() })
     positions.set(partition, offset + 1)
     if (count % commitEvery === 0) await commit()
-    if (isSlow && count % 10 === 0) await delay(roundMs)
+    if (isSlow && count % slowCount === 0) await delay(roundMs)
   }
   await commit()
 }
