@@ -14,6 +14,7 @@ import {
   encodeBatchHeader,
   joinChunks,
   kafka,
+  type OffsetBounds,
   RecordsBuilder,
 } from '@kaska/protocol'
 import type { ManualClock } from '../../../sim/manual-clock.ts'
@@ -151,9 +152,9 @@ export class FakeKafka implements KafkaDialer {
     return count
   }
 
-  /** Fetches that wait now. */
-  get waiting(): number {
-    return this.#waiting.size
+  boundsOf(id: string, partition: number): OffsetBounds {
+    const log = this.#partition(id, partition)
+    return { startOffset: log.startOffset, endOffset: endOf(log) }
   }
 
   // Connections -------------------------------------------------------------------------------------
