@@ -76,8 +76,8 @@ export class AdminGroups {
   async delete(name: string): Promise<boolean> {
     const { cluster } = this.#seams
     return await this.#settled(async () => {
-      const connection = await cluster.coordinator(name).catch((error) => {
-        cluster.forgetCoordinator(name)
+      const connection = await cluster.coordinators.connection(name).catch((error) => {
+        cluster.coordinators.forget(name)
         throw movedOr(error)
       })
       const { results } = await connection.request(
@@ -140,13 +140,13 @@ export class AdminGroups {
         if (!(error instanceof ConnectionError)) throw error
         left.push(...some)
       }
-      for (const name of left) cluster.forgetCoordinator(name)
+      for (const name of left) cluster.coordinators.forget(name)
       return left
     }
     for (let start = 0; start < names.length; start += atOnce) {
       let waiting: readonly string[] = names.slice(start, start + atOnce)
       await this.#settled(async () => {
-        const { byNode, unknown } = await cluster.coordinators(waiting)
+        const { byNode, unknown } = await cluster.coordinators.of(waiting)
         waiting = [...unknown, ...(await allOf([...byNode], askAt)).flat()]
         if (waiting.length === 0) return
         const what = `nobody answers for the group '${waiting[0]}' now`
@@ -159,7 +159,7 @@ export class AdminGroups {
   #refused(name: string, code: number): Error {
     const error = errorOfCode(code, `the group '${name}' cannot be changed`)
     if (!isMoved(code)) return error
-    this.#seams.cluster.forgetCoordinator(name)
+    this.#seams.cluster.coordinators.forget(name)
     return new Moved(error)
   }
 

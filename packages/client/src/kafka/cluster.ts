@@ -15,8 +15,9 @@ import {
 } from '@kaska/protocol'
 import { abortable, sleep } from '../abort.ts'
 import { BrokerConnection } from './broker-connection.ts'
+import { Coordinators } from './coordinators.ts'
 import { Gatherer } from './gatherer.ts'
-import { errorOfCode, isMoved } from './kafka-errors.ts'
+import { errorOfCode } from './kafka-errors.ts'
 import type { BrokerAddress, KafkaDialer } from './kafka-link.ts'
 
 export interface ClusterOptions {
@@ -56,10 +57,10 @@ export class Cluster {
   readonly closing = new AbortController()
   /** As the brokers call it; '' before the first has answered, and where they do not say. */
   clusterId = ''
+  readonly coordinators = new Coordinators(this)
   readonly #options: ClusterOptions
   readonly #connections = new Map<string, BrokerConnection>()
   readonly #dialing = new Map<string, Promise<BrokerConnection>>()
-  readonly #coordinators = new Map<string, number>()
   readonly #lookUps = new Map<number, Gatherer<TopicId, KnownTopic | undefined>>()
   readonly #refreshes: Gatherer<TopicId, KnownTopic | undefined>
   #control: BrokerConnection | undefined
@@ -324,73 +325,6 @@ export class Cluster {
     throw lastError
   }
 
-  /** The broker that keeps a group's offsets. */
-  async coordinator(group: string): Promise<BrokerConnection> {
-    const known = this.#coordinators.get(group)
-    if (known !== undefined) return await this.connection(known, 'work')
-    const control = await this.control()
-    const answer = await control.request(
-      kafka.findCoordinatorRequest,
-      kafka.findCoordinatorResponse,
-      { key: group, keyType: 0, coordinatorKeys: [group] },
-    )
-    const found = answer.coordinators[0] ?? answer
-    if (found.errorCode !== 0) {
-      throw errorOfCode(found.errorCode, `nobody keeps the offsets of '${group}' now`)
-    }
-    this.#setCoordinator(group, found)
-    return await this.connection(found.nodeId, 'work')
-  }
-
-  /** The brokers that keep the offsets of groups, and the groups that nobody keeps them of now. */
-  async coordinators(groups: readonly string[]): Promise<{
-    readonly byNode: ReadonlyMap<number, readonly string[]>
-    readonly unknown: readonly string[]
-  }> {
-    const nodes = new Map(groups.map((group) => [group, this.#coordinators.get(group)]))
-    const asked = groups.filter((group) => nodes.get(group) === undefined)
-    if (asked.length > 0) {
-      const control = await this.control()
-      const answer = await control.request(
-        kafka.findCoordinatorRequest,
-        kafka.findCoordinatorResponse,
-        { key: '', keyType: 0, coordinatorKeys: asked },
-      )
-      for (const found of answer.coordinators) {
-        const { key, errorCode: code, nodeId } = found
-        if (code === 0) {
-          this.#setCoordinator(key, found)
-          nodes.set(key, nodeId)
-        } else if (!isMoved(code)) {
-          throw errorOfCode(code, `the group '${key}' cannot be found`, found.errorMessage)
-        }
-      }
-    }
-    const byNode = new Map<number, string[]>()
-    const unknown: string[] = []
-    for (const [group, node] of nodes) {
-      const some = node === undefined ? unknown : byNode.get(node)
-      if (some !== undefined) some.push(group)
-      else if (node !== undefined) byNode.set(node, [group])
-    }
-    return { byNode, unknown }
-  }
-
-  #setCoordinator(group: string, found: BrokerAddress & { readonly nodeId: number }): void {
-    const { nodeId, host, port } = found
-    this.brokers.set(nodeId, { host, port })
-    this.#coordinators.set(group, nodeId)
-    if (this.#coordinators.size <= coordinatorsMax) return
-    for (const [oldest] of this.#coordinators) {
-      this.#coordinators.delete(oldest)
-      break
-    }
-  }
-
-  forgetCoordinator(group: string): void {
-    this.#coordinators.delete(group)
-  }
-
   async #dial(
     address: BrokerAddress,
     timeoutMs = this.#options.connectTimeoutMs,
@@ -425,6 +359,3 @@ export class Cluster {
     }
   }
 }
-
-/** Groups whose coordinator is remembered. */
-const coordinatorsMax = 10_000

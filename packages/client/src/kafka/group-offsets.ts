@@ -87,9 +87,9 @@ export class GroupOffsets {
 
   async #coordinator(group: string) {
     try {
-      return await this.#cluster.coordinator(group)
+      return await this.#cluster.coordinators.connection(group)
     } catch (error) {
-      this.#cluster.forgetCoordinator(group)
+      this.#cluster.coordinators.forget(group)
       if (error instanceof ConnectionError && this.#cluster.closed === undefined) {
         throw new Moved(error)
       }
@@ -106,7 +106,7 @@ export class GroupOffsets {
       }
       throw error
     }
-    this.#cluster.forgetCoordinator(group)
+    this.#cluster.coordinators.forget(group)
     throw new Moved(new ConnectionError(error.message))
   }
 }
