@@ -9,11 +9,11 @@ export type {
   CommittedOffset,
   DescribedGroup,
   DescribedMember,
-  KafkaAdmin,
   ListedGroup,
   PartitionPlace,
   TopicSetting,
-} from './kafka/kafka-admin.ts'
+} from './kafka/admin-types.ts'
+export type { KafkaAdmin } from './kafka/kafka-admin.ts'
 export { KafkaEngine, type KafkaEngineOptions } from './kafka/kafka-engine.ts'
 export type { BrokerAddress, KafkaCall, KafkaDialer, KafkaLink } from './kafka/kafka-link.ts'
 export { isKafkaUrl, type KafkaUrl, parseKafkaUrl } from './kafka/kafka-url.ts'

@@ -1,15 +1,15 @@
 /** The consumer groups of a cluster. Each is asked for at its coordinator, with all others that it has. */
 import { ConnectionError, GroupActiveError, kafka, UnsupportedVersionError } from '@kaska/protocol'
-import type { BrokerConnection } from './broker-connection.ts'
-import type { KnownTopic } from './cluster.ts'
-import { fetchVersionMax, fetchVersionMin, isOther } from './group-offsets.ts'
 import type {
   AdminSeams,
   CommittedOffset,
   DescribedGroup,
   DescribedMember,
   ListedGroup,
-} from './kafka-admin.ts'
+} from './admin-types.ts'
+import type { BrokerConnection } from './broker-connection.ts'
+import type { KnownTopic } from './cluster.ts'
+import { fetchVersionMax, fetchVersionMin, isOther } from './group-offsets.ts'
 import { errorOfCode, isMoved, Moved } from './kafka-errors.ts'
 import { settled } from './settled.ts'
 

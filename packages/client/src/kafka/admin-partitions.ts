@@ -11,8 +11,8 @@ import {
   UnsupportedVersionError,
 } from '@kaska/protocol'
 import { sleep } from '../abort.ts'
+import type { AdminSeams, PartitionPlace } from './admin-types.ts'
 import type { KnownTopic } from './cluster.ts'
-import type { AdminSeams, PartitionPlace } from './kafka-admin.ts'
 import { errorOfCode, isMoved, Moved } from './kafka-errors.ts'
 import { settled } from './settled.ts'
 

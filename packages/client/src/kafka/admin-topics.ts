@@ -8,7 +8,7 @@ import {
   UnknownTopicError,
 } from '@kaska/protocol'
 import { sleep } from '../abort.ts'
-import type { AdminSeams, TopicSetting } from './kafka-admin.ts'
+import type { AdminSeams, TopicSetting } from './admin-types.ts'
 import { errorOfCode } from './kafka-errors.ts'
 
 const topicResource = 2

@@ -24,8 +24,14 @@
  */
 import type { Clock, Timer } from '@kaska/protocol'
 import type { BrokerConnection } from './broker-connection.ts'
-import { fetchParts, type PartitionAnswer, placeOf } from './fetch-call.ts'
-import { type FetchPart, isCutShort, newsOf, type PartNews } from './fetch-part.ts'
+import { fetchParts, placeOf } from './fetch-call.ts'
+import {
+  type FetchPart,
+  isCutShort,
+  newsOf,
+  type PartitionAnswer,
+  type PartNews,
+} from './fetch-part.ts'
 import { Moved } from './kafka-errors.ts'
 
 /** What one poll asks of one broker. */

@@ -1,18 +1,25 @@
 /** Which brokers of a cluster keep the offsets of which groups. */
 import { kafka } from '@kaska/protocol'
 import type { BrokerConnection } from './broker-connection.ts'
-import type { Cluster } from './cluster.ts'
 import { errorOfCode, isMoved } from './kafka-errors.ts'
 import type { BrokerAddress } from './kafka-link.ts'
 
 /** Groups whose coordinator is remembered. */
 const rememberedMax = 10_000
 
+/** What they ask of the cluster. */
+interface CoordinatorSeams {
+  /** The addresses that are known, by node. */
+  readonly brokers: Map<number, BrokerAddress>
+  connection(node: number, purpose: 'work'): Promise<BrokerConnection>
+  control(): Promise<BrokerConnection>
+}
+
 export class Coordinators {
-  readonly #cluster: Pick<Cluster, 'brokers' | 'connection' | 'control'>
+  readonly #cluster: CoordinatorSeams
   readonly #nodes = new Map<string, number>()
 
-  constructor(cluster: Pick<Cluster, 'brokers' | 'connection' | 'control'>) {
+  constructor(cluster: CoordinatorSeams) {
     this.#cluster = cluster
   }
 

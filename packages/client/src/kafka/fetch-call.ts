@@ -1,15 +1,13 @@
 /** One Fetch request (KIP-74, KIP-227 without sessions, KIP-516) for parts of any polls, and its answer. */
 import { kafka, UnsupportedVersionError } from '@kaska/protocol'
 import type { BrokerConnection } from './broker-connection.ts'
-import type { FetchPart } from './fetch-part.ts'
+import type { FetchPart, PartitionAnswer } from './fetch-part.ts'
 import { errorOfCode, isMoved, Moved } from './kafka-errors.ts'
 
 export interface FetchedPart {
   readonly part: FetchPart
   readonly bytesMax: number
 }
-
-export type PartitionAnswer = kafka.FetchResponse['responses'][number]['partitions'][number]
 
 /** The first version with topic ids: a successor of a topic is never taken for it. */
 const fetchVersionMin = 13

@@ -1,6 +1,5 @@
 /** What is asked of one partition's leader, and what a broker may tell of it: decoded once, however many ask. */
 import { kafka, type PolledBatch, type TopicId } from '@kaska/protocol'
-import type { PartitionAnswer } from './fetch-call.ts'
 import { fetchedBatches } from './fetched-batches.ts'
 import { errorOfCode, isMoved } from './kafka-errors.ts'
 
@@ -13,6 +12,9 @@ export interface FetchPart {
   /** Equal parts have the same key. */
   readonly key: string
 }
+
+/** What a broker answers for one. */
+export type PartitionAnswer = kafka.FetchResponse['responses'][number]['partitions'][number]
 
 /** Something to tell of a part. Many read it: nobody changes it. */
 export type PartNews =

@@ -12,8 +12,9 @@ import {
   UnsupportedVersionError,
 } from '@kaska/protocol'
 import { createNodeHost } from '../host/node-host.ts'
+import type { AdminSeams } from './admin-types.ts'
 import { Cluster } from './cluster.ts'
-import { type AdminSeams, KafkaAdmin } from './kafka-admin.ts'
+import { KafkaAdmin } from './kafka-admin.ts'
 import type { KafkaDialer } from './kafka-link.ts'
 
 const context: RequestContext = { principal: null, clientId: '', address: 'test' }

@@ -9,7 +9,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { brotliCompress, gzip } from 'node:zlib'
-import type { ConsoleFile, ConsoleFiles } from '../http/console.ts'
+import type { ConsoleFile, ConsoleFiles } from '../http/console-files.ts'
 
 /** Beside the built broker. */
 const built = fileURLToPath(new URL('../console/', import.meta.url))

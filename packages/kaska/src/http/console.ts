@@ -2,21 +2,8 @@
  * The console: its page at every address that is a view's, its script and style under /assets. The page may load
  * and ask nothing but what comes from here; nothing in it is interpreted that came with a message.
  */
+import type { ConsoleFiles } from './console-files.ts'
 import type { HttpApp } from './http-parts.ts'
-
-/** A file, as it is and compressed. */
-export interface ConsoleFile {
-  readonly type: string
-  readonly etag: string
-  readonly identity: Uint8Array
-  readonly br: Uint8Array
-  readonly gzip: Uint8Array
-}
-
-export interface ConsoleFiles {
-  /** Undefined: there is none of this name. Rejects where the console was not built. */
-  get(name: string): Promise<ConsoleFile | undefined>
-}
 
 /** The first parts of the addresses of views. */
 const viewPaths = ['/', '/topics/*', '/groups/*', '/connections']

@@ -6,7 +6,7 @@ import type { Connection } from '../figures/connection-log.ts'
 import type { ByteBudget } from '../transport/byte-budget.ts'
 import type { AccessPolicy } from './access.ts'
 import type { BrokerParts } from './broker-parts.ts'
-import type { ConsoleFiles } from './console.ts'
+import type { ConsoleFiles } from './console-files.ts'
 import type { FigureSource } from './figure-source.ts'
 
 export interface HttpParts {
