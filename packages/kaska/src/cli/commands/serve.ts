@@ -7,7 +7,6 @@ import { readBrokerConfig } from '../../config/broker-config.ts'
 import { isInContainer } from '../../host/container.ts'
 import { isLoopback } from '../../host/socket-transport.ts'
 import type { Terminal } from '../../host/terminal.ts'
-import { keepYoungGenerationSmall } from '../../host/young-generation.ts'
 import type { HttpOptions } from '../../listen-options.ts'
 import { CommandError, oneLine, UsageError } from '../failure.ts'
 import { strengthOf } from '../settings.ts'
@@ -42,7 +41,6 @@ export async function serve(command: Command, terminal: Terminal, version: strin
   if (command.parent?.opts()['broker'] !== undefined) {
     throw new UsageError('serve starts a broker: it takes no -b', 'see `kaska serve --help`')
   }
-  keepYoungGenerationSmall()
   const options = command.opts<ServeOptions>()
   const start =
     options.engine === undefined ? brokerOf(command, options) : await gatewayOf(command, options)
