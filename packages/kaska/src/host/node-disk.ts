@@ -18,6 +18,7 @@ import process from 'node:process'
 import { promisify } from 'node:util'
 import { type Chunks, DataDirectoryError, DataDirectoryLockedError } from '@kaska/protocol'
 import { type Disk, type DiskEntry, DiskError, type DiskFile } from '../log/disk.ts'
+import { openFilesLimit } from './open-files-limit.ts'
 
 /** A write on the event loop that takes longer than this sends the next ones to the thread pool. */
 const slowWriteMs = 5
@@ -58,6 +59,7 @@ export async function openNodeDisk(root: string, options: NodeDiskOptions = {}):
 class NodeDisk implements Disk {
   readonly bootId: string | undefined
   readonly syncsMax: number
+  readonly idleFilesMax: number | undefined
   readonly #root: string
   readonly #pace: WritePace
 
@@ -65,6 +67,7 @@ class NodeDisk implements Disk {
     this.#root = path.resolve(root)
     this.bootId = readBootId()
     this.syncsMax = syncsMax()
+    this.idleFilesMax = idleFilesMax()
     this.#pace = new WritePace(writes)
   }
 
@@ -278,6 +281,12 @@ function skipViews(views: Chunks, length: number): Chunks {
 function syncsMax(): number {
   const threads = Number(process.env['UV_THREADPOOL_SIZE'] ?? 4)
   return Math.max(1, Math.floor((threads * 2) / 3))
+}
+
+/** A quarter of what the process may have open is the log's; the rest is for connections. */
+function idleFilesMax(): number | undefined {
+  const limit = openFilesLimit()
+  return limit === undefined ? undefined : Math.min(4096, Math.floor(limit / 4))
 }
 
 /** What tells one boot of the operating system from the next. */

@@ -2,10 +2,10 @@
  * What the process takes, and how late its event loop is. Watching the loop is a timer that goes off every
  * 20 ms, so it begins with whoever asks first; what it says is of the last half minute or so.
  */
-import { readFileSync } from 'node:fs'
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import process from 'node:process'
 import type { ProcessFigures } from '../http/figure-source.ts'
+import { openFilesLimit } from './open-files-limit.ts'
 
 const resolutionMs = 20
 const windowMs = 30_000
@@ -17,7 +17,7 @@ export class ProcessWatch {
   #older: DelayHistogram | undefined
   #newer: DelayHistogram | undefined
   #turnAt = 0
-  readonly #openFilesMax = openFilesMax()
+  readonly #openFilesMax = openFilesLimit()
 
   /** Begins to watch the event loop. */
   start(): void {
@@ -72,14 +72,4 @@ function startHistogram(): DelayHistogram {
   const histogram = monitorEventLoopDelay({ resolution: resolutionMs })
   histogram.enable()
   return histogram
-}
-
-/** The soft limit, which Linux shows as a file: Node raises it to the hard one as it starts. */
-function openFilesMax(): number | undefined {
-  try {
-    const limit = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))
-    return limit === null ? undefined : Number(limit[1])
-  } catch {
-    return undefined
-  }
 }

@@ -38,7 +38,7 @@ export interface DataDirectoryOptions {
   readonly crc32c: Crc32c
   readonly syncMode: SyncMode
   readonly budget: MemoryBudget
-  /** How many files that nobody uses stay open; 512. */
+  /** How many files that nobody uses stay open; what the disk says unless given, or 512. */
   readonly openFilesMax?: number
   /** How many syncs may be under way; what the disk says unless given. */
   readonly syncsMax?: number
@@ -130,7 +130,7 @@ export class DataDirectory {
       bootEpoch: identity.bootEpoch,
       syncQueue: new SyncQueue(options.syncsMax ?? disk.syncsMax, clock),
       budget,
-      files: new FileCache(disk, options.openFilesMax ?? openFilesMaxDefault),
+      files: new FileCache(disk, options.openFilesMax ?? disk.idleFilesMax ?? openFilesMaxDefault),
       indexes: new IndexCache(indexBytesMax),
       checkpoints: new Checkpoints(clock, options.checkpointMs),
       giveUpReserve: () => this.#giveUpReserve(),

@@ -17,6 +17,8 @@ export interface Disk {
   readonly bootId: string | undefined
   /** How many syncs may be under way at a time, so that reads and writes are not kept waiting. */
   readonly syncsMax: number
+  /** How many files that nobody uses may stay open; undefined where it cannot tell. */
+  readonly idleFilesMax?: number | undefined
   /** Opens a file for reading and writing; `create` makes it where it does not exist. */
   open(path: string, options?: { create?: boolean }): Promise<DiskFile>
   /** The entries of a directory, unordered; empty where there is no such directory. */
