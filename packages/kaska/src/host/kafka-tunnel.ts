@@ -97,9 +97,11 @@ class Tunnels implements PortProtocol {
     timer.cancel()
   }
 
-  /** The brokers, each time from another one on, so that no one of them has all the connections. */
+  /** Each broker once, each time from another one on, so that no one of them has all the connections. */
   candidates(): BrokerAddress[] {
-    const brokers = this.options.brokers()
+    const byAddress = new Map<string, BrokerAddress>()
+    for (const one of this.options.brokers()) byAddress.set(formatAddress(one.host, one.port), one)
+    const brokers = [...byAddress.values()]
     const first = this.#dialed++ % Math.max(1, brokers.length)
     return [...brokers.slice(first), ...brokers.slice(0, first)]
   }
@@ -261,8 +263,9 @@ class Tunnel implements ConnectionBytes {
       this.destroy()
       return
     }
+    // Nobody is left to hear what it may still say: that is read and dropped.
+    other.removeAllListeners('data')
     other.end()
-    // Nobody is left to hear what it may still say.
     other.resume()
     this.#endTimer ??= this.#all.options.clock.after(this.#all.limits.endMs, () => this.destroy())
   }
