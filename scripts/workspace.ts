@@ -4,6 +4,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import path from 'node:path'
 import process from 'node:process'
+import { pathToFileURL } from 'node:url'
 
 /** The repository's folder. */
 export const root = path.dirname(import.meta.dirname)
@@ -38,6 +39,12 @@ export interface TestRun {
   readonly env?: NodeJS.ProcessEnv
 }
 
+/** Node's own options for a test file: the packages are their sources, and in CI random values are the same each time. */
+export function testOptions({ CI = '' }: NodeJS.ProcessEnv): string[] {
+  const seed = pathToFileURL(path.join(root, 'scripts/fixed-seed.ts'))
+  return ['--conditions=source', ...(CI === '' ? [] : [`--import=${seed}`])]
+}
+
 /** Runs test files with Node's test runner, whose report is printed; resolves with its exit code. */
 export function runTests({
   files,
@@ -47,7 +54,7 @@ export function runTests({
   env,
 }: TestRun): Promise<number> {
   const argv = [
-    '--conditions=source',
+    ...testOptions(process.env),
     '--test',
     '--test-reporter=spec',
     `--test-concurrency=${atOnce}`,
