@@ -17,7 +17,7 @@ import { filesThatHold, root, runTests } from './workspace.ts'
 const names = ['chromium', 'chromium-browser', 'google-chrome']
 
 /** A file that takes longer hangs. */
-const fileMsMax = 180_000
+const fileMsMax = 600_000
 
 function findBrowser(): string | undefined {
   const given = process.env['KASKA_BROWSER']
