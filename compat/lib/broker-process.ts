@@ -3,8 +3,9 @@
  * Whoever starts one ends it: `stop` leaves no process and no file behind.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -123,17 +124,41 @@ export function createDirectory(name: string): string {
   return mkdtempSync(path.join(tmpdir(), `kaska-compat-${name}-`))
 }
 
-/** Ports that were free a moment ago: for servers that cannot be asked for any. */
+/**
+ * Ports that are free, and stay so: the system gives none of them to who asks for any. For servers that cannot be
+ * asked for one, and for those that are to come back on theirs.
+ */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(servers.map((server) => once(server, 'listening')))
-  const ports = servers.map((server) => {
-    const address = server.address()
-    if (address === null || typeof address === 'string') throw new Error('a server without a port')
-    return address.port
-  })
-  await Promise.all(servers.map((server) => once(server.close(), 'close')))
-  return ports
+  const ports = new Set<number>()
+  while (ports.size < count) {
+    const port = randomInt(portMin, givenPortMin())
+    if (await isFree(port)) ports.add(port)
+  }
+  return [...ports]
+}
+
+const portMin = 10_000
+
+/** The first of the ports that the system gives to connections, and to who listens on any. */
+function givenPortMin(): number {
+  try {
+    const range = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'latin1')
+    return Math.max(Number.parseInt(range, 10), portMin + 1000)
+  } catch {
+    // As Linux has it; elsewhere they begin later.
+    return 32_768
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer().listen(port, '127.0.0.1')
+  try {
+    await once(server, 'listening')
+  } catch {
+    return false
+  }
+  await once(server.close(), 'close')
+  return true
 }
 
 function hasEnded(child: ChildProcess): boolean {

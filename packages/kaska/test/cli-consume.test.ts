@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { after, before, test } from 'node:test'
+import { freePorts } from '../../../compat/lib/broker-process.ts'
 import { result, ServeProcess, said, temporaryDirectory } from './cli-process.ts'
 
 let broker: ServeProcess
@@ -231,14 +232,14 @@ test('a second Ctrl-C ends it at once, whatever it waits for', async () => {
 
 test('goes on when the broker is killed and started again', async () => {
   await using directory = await temporaryDirectory()
-  const first = await ServeProcess.start(['--data', directory.path, '--topic', 'orders'])
+  const serve = ['--data', directory.path, '--port', (await freePorts(1)).join()]
+  const first = await ServeProcess.start([...serve, '--topic', 'orders'])
   await first.run(['produce', 'orders'], { input: 'before\n' })
   const child = first.start(['consume', 'orders', '-o', 'start', '-n', '2'])
   const ended = result(child)
   await said(child, 'stdout', /before\n/)
   await first.stop('SIGKILL')
-  const port = ['--port', String(first.port)]
-  await using second = await ServeProcess.start(['--data', directory.path, ...port])
+  await using second = await ServeProcess.start(serve)
   await second.run(['produce', 'orders'], { input: 'after\n' })
   assert.deepEqual(await ended.then(({ code, stderr }) => [code, stderr]), [0, ''])
 })

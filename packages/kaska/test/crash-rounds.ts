@@ -6,6 +6,7 @@
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Client, connect } from '@kaska/client'
+import { freePorts } from '../../../compat/lib/broker-process.ts'
 import { CommitChecker } from '../../../sim/checkers/commit-checker.ts'
 import { DeletionChecker } from '../../../sim/checkers/deletion-checker.ts'
 import { MessageChecker } from '../../../sim/checkers/message-checker.ts'
@@ -54,9 +55,10 @@ export async function crashRounds(options: CrashOptions): Promise<CrashResult> {
   const seed = options.seed ?? process.pid
   const random = new SeededRandom(seed)
   const retention = ['--config', 'log.retention.check.interval.ms=100']
-  const serve = ['--data', data, '--sync', sync, ...retention]
+  const port = (await freePorts(1)).join()
+  const serve = ['--data', data, '--sync', sync, '--port', port, ...retention]
   let broker = await ServeProcess.start(serve)
-  const { port, url } = broker
+  const { url } = broker
   const clients: Client[] = []
   const open = async (clientId: string): Promise<Client> => {
     const client = await connect(url, { clientId })
@@ -130,7 +132,7 @@ export async function crashRounds(options: CrashOptions): Promise<CrashResult> {
         if (hasFailed) return
         // A clean stop now and then: the clients are not told of that either.
         await broker.stop(random.chance(0.2) ? 'SIGTERM' : 'SIGKILL')
-        broker = await ServeProcess.start([...serve, '--port', String(port)])
+        broker = await ServeProcess.start(serve)
         progress?.(`round ${round}: ${JSON.stringify(messages.counts)}`)
       }
       isOver = true
@@ -144,7 +146,7 @@ export async function crashRounds(options: CrashOptions): Promise<CrashResult> {
     await owner.list()
     for (const consumer of consumers) await consumer.check(admin)
     await broker.stop('SIGKILL')
-    broker = await ServeProcess.start([...serve, '--port', String(port)])
+    broker = await ServeProcess.start(serve)
     await readEverything(admin, topics, messages, deletions)
     return {
       messages: messages.counts,
