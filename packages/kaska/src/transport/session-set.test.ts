@@ -48,6 +48,21 @@ test('all are looked at four times within stallMs, by a timer that runs while th
   assert.equal(other.checks.length, 2)
 })
 
+test('what has come by the time of a look is taken before it', async () => {
+  const { clock, sessions, FakeSession } = create()
+  const seen: string[] = []
+  class Listening extends FakeSession {
+    override check(): void {
+      seen.push('look')
+    }
+  }
+  sessions.add(new Listening())
+  // Later than the timer: as bytes are that came while the process got no core.
+  clock.after(100, () => seen.push('bytes'))
+  await clock.advance(100)
+  assert.deepEqual(seen, ['bytes', 'look'])
+})
+
 test('closing waits for what is under way, but not for ever, and lets nobody in', async () => {
   const { clock, sessions, FakeSession } = create()
   const [quick, slow, late] = [new FakeSession(), new FakeSession(), new FakeSession()]

@@ -73,11 +73,15 @@ export class SessionSet<Session extends WatchedSession> {
   #watchSoon(): void {
     if (this.#isWatching) return
     this.#isWatching = true
-    this.#clock.after(this.#limits.stallMs / checksPerStall, () => {
-      this.#isWatching = false
-      const now = this.#clock.monotonic()
-      for (const session of this.#sessions) session.check(now)
-      if (this.#sessions.size > 0 && !this.#isClosed) this.#watchSoon()
-    })
+    this.#clock.after(this.#limits.stallMs / checksPerStall, () => void this.#look())
+  }
+
+  async #look(): Promise<void> {
+    // Where this process itself stood still, what its peers sent meanwhile is read first.
+    await this.#clock.yield()
+    this.#isWatching = false
+    const now = this.#clock.monotonic()
+    for (const session of this.#sessions) session.check(now)
+    if (this.#sessions.size > 0 && !this.#isClosed) this.#watchSoon()
   }
 }
