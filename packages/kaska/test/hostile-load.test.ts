@@ -1,7 +1,7 @@
 /**
  * 500 clients that each send half of a 64 MiB frame, and 500 that never read the megabytes that they
- * asked for: the broker stays within its byte budget, and a well-behaved client within twice its
- * latency, both measured in the same run.
+ * asked for: the broker stays within its byte budget, and a well-behaved client within twice the latency
+ * that another one has, which it is measured in turns with: that of a broker without them.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -17,37 +17,59 @@ const medium = new Uint8Array(100_000)
 const mediumRounds = 200
 const hostile = { halves: 500, deaf: 500, topic: 'much' }
 
-/** The times of sends, each with a poll of what was sent, until `isOver`; in milliseconds. */
-async function measure(
-  client: RawClient,
-  ref: number,
-  isOver: (rounds: number) => boolean,
-  value = small,
-) {
-  const times: number[] = []
-  while (!isOver(times.length)) {
-    const start = performance.now()
-    const offset = await client.send(ref, [value])
-    await client.poll(ref, offset)
-    times.push(performance.now() - start)
-  }
-  return times
+interface Good {
+  readonly client: RawClient
+  readonly ref: number
 }
 
-function median(times: readonly number[]): number {
-  return times.toSorted((a, b) => a - b)[times.length >> 1] as number
+async function dialGood(port: number): Promise<Good> {
+  const client = await dial(port)
+  return { client, ref: await client.createTopic('good') }
+}
+
+/** The time of a send and a poll of what was sent, in milliseconds. */
+async function roundTrip({ client, ref }: Good, value = small): Promise<number> {
+  const start = performance.now()
+  const offset = await client.send(ref, [value])
+  await client.poll(ref, offset)
+  return performance.now() - start
+}
+
+/**
+ * How many times as long one takes as the other. Whatever else the machine does is as likely to meet either of
+ * them; what happens to meet one decides nothing, as the median of the ratios in many short stretches is taken.
+ */
+async function compare(one: Good, other: Good, rounds: number, value = small) {
+  const stretchRounds = 20
+  const stretches: { ms: number; otherMs: number }[] = []
+  for (let round = 0; round < rounds; round += stretchRounds) {
+    let [ms, otherMs] = [0, 0]
+    for (let count = 0; count < stretchRounds; count++) {
+      ms += await roundTrip(one, value)
+      otherMs += await roundTrip(other, value)
+    }
+    stretches.push({ ms: ms / stretchRounds, otherMs: otherMs / stretchRounds })
+  }
+  return {
+    ratio: median(stretches.map(({ ms, otherMs }) => ms / otherMs)),
+    ms: median(stretches.map(({ ms }) => ms)),
+    otherMs: median(stretches.map(({ otherMs }) => otherMs)),
+  }
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] as number
 }
 
 test('a thousand hostile clients cost no memory beyond the budget, and the others no time', async (context) => {
   await using broker = await startBrokerProcess({ memoryBytesMax })
-  const good = await dial(broker.port)
-  const ref = await good.createTopic('good')
-  const much = await good.createTopic(hostile.topic)
-  for (let count = 0; count < 32; count++) await good.send(much, [new Uint8Array(mebibyte)])
-  await measure(good, ref, (rounds) => rounds === 1000)
-  const alone = median(await measure(good, ref, (rounds) => rounds === 2000))
-  const isMediumOver = (rounds: number) => rounds === mediumRounds
-  const mediumAlone = median(await measure(good, ref, isMediumOver, medium))
+  await using quiet = await startBrokerProcess({ memoryBytesMax })
+  const [good, other] = [await dialGood(broker.port), await dialGood(quiet.port)]
+  const much = await good.client.createTopic(hostile.topic)
+  for (let count = 0; count < 32; count++) await good.client.send(much, [new Uint8Array(mebibyte)])
+  // Code is compiled meanwhile, on both sides.
+  const alone = await compare(good, other, 2000)
+  await compare(good, other, mediumRounds, medium)
   const before = await broker.status()
 
   await using clients = startHostileClients(broker.port, hostile)
@@ -55,20 +77,22 @@ test('a thousand hostile clients cost no memory beyond the budget, and the other
   void clients.ready.then(() => {
     isReady = true
   })
-  const arriving = await measure(good, ref, () => isReady)
-  const together = await measure(good, ref, (rounds) => rounds === 2000)
-  const mediumTogether = median(await measure(good, ref, isMediumOver, medium))
+  const arriving: number[] = []
+  while (!isReady) arriving.push(await roundTrip(good))
+  const together = await compare(good, other, 2000)
+  const mediumTogether = await compare(good, other, mediumRounds, medium)
   const after = await broker.status()
-  good.destroy()
+  good.client.destroy()
+  other.client.destroy()
 
   const show = (bytes: number) => `${(bytes / mebibyte).toFixed(0)} MiB`
+  const times = ({ ms, otherMs, ratio }: typeof together) =>
+    `${ms.toFixed(3)} ms beside them, ${otherMs.toFixed(3)} ms without, ratio ${ratio.toFixed(2)}`
   context.diagnostic(
-    `a send and a poll: ${alone.toFixed(3)} ms alone, ${median(arriving).toFixed(3)} ms while` +
-      ` they come, ${median(together).toFixed(3)} ms beside them`,
+    `a send and a poll: ${times(together)}; ${median(arriving).toFixed(3)} ms while they come,` +
+      ` ratio ${alone.ratio.toFixed(2)} before`,
   )
-  context.diagnostic(
-    `of 100 kB: ${mediumAlone.toFixed(3)} ms alone, ${mediumTogether.toFixed(3)} ms beside them`,
-  )
+  context.diagnostic(`of 100 kB: ${times(mediumTogether)}`)
   context.diagnostic(
     `byte budget: ${show(after.budgetUsedMost)} at most of ${show(after.budgetTotal)}; in memory` +
       ` ${show(before.residentMost)} before, ${show(after.residentMost)} at most`,
@@ -76,8 +100,8 @@ test('a thousand hostile clients cost no memory beyond the budget, and the other
   context.diagnostic(JSON.stringify(after.counters))
   context.diagnostic(JSON.stringify(after.memory))
   assert(after.counters.connectionsAccepted > 1000)
-  assert(median(together) <= 2 * alone, 'its latency')
-  assert(mediumTogether <= 2 * mediumAlone, 'the latency of what is not small')
+  assert(together.ratio <= 2, `its latency: ${times(together)}`)
+  assert(mediumTogether.ratio <= 2, `the latency of what is not small: ${times(mediumTogether)}`)
   assert(after.budgetUsedMost <= after.budgetTotal, 'the budget')
   // Each connection has, beside the budget, a session and what its socket read before it was paused.
   // What was stored since lies in memory too: so is this broker's disk.
