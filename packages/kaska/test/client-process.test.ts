@@ -40,7 +40,8 @@ test('it ends when the client is closed', async () => {
     console.log('closed')
   `)
   assert.deepEqual([out.trim().split('\n').sort(), code], [['1', 'CLOSED', 'closed'], 0])
-  assert.ok(ms < 4000, `${ms}`)
+  // Not when the poll's time is up.
+  assert.ok(ms < 30_000, `${ms}`)
 })
 
 test('a poll that waits keeps it running, also without a socket', async () => {
@@ -63,7 +64,7 @@ test('a send that waits for a connection keeps it running', async () => {
   await using proxy = await FaultyProxy.start(kaska.port)
   const running = run(`
     import { connect } from '@kaska/client'
-    const client = await connect('${proxy.url}', { deliveryTimeoutMs: 700 })
+    const client = await connect('${proxy.url}', { deliveryTimeoutMs: 3000 })
     await client.send('orders', 'x')
     console.log('sent')
     for (;;) {

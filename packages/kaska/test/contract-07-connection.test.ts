@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { connect } from '@kaska/client'
 import { native } from '@kaska/protocol'
+import { TestClock } from './log-harness.ts'
 import { startNativeBroker } from './native-broker.ts'
 import { dial } from './raw-client.ts'
 
@@ -73,16 +74,31 @@ test('requests that follow each other without waiting take effect in their order
 })
 
 test('a connection lasts for as long as there are signs of life', async () => {
-  await using broker = await startNativeBroker({
-    limits: { stallMs: 40, idleMs: 50, pingMs: 100 },
-  })
+  const clock = new TestClock()
+  const limits = { stallMs: 40, idleMs: 50, pingMs: 100 }
+  await using broker = await startNativeBroker({ clock, limits })
+  const { counters } = broker.native
   const port = await broker.listen()
   const [silent, client] = [await dial(port), await connect(`kaska://127.0.0.1:${port}`)]
   await silent.call(native.operation.ping)
-  // The client library answers the broker's pings by itself.
+  /** So much of the broker's time goes by, and it looks at its connections. */
+  const pass = async (ms: number) => {
+    clock.time += ms
+    clock.fire()
+    await clock.yield()
+  }
+  await pass(1)
+  for (let round = 0; round < 3; round++) {
+    const { requests } = counters
+    await pass(50)
+    // The client library answers the broker's pings by itself.
+    while (counters.requests === requests) await clock.yield()
+    await pass(100)
+  }
   await silent.closed
   assert.equal(silent.strays.length, 1)
+  assert.equal(counters.stalled, 1)
   await client.createTopic('x')
   await client.close()
-  assert.equal(broker.native.counters.connectionsAccepted, 2)
+  assert.equal(counters.connectionsAccepted, 2)
 })

@@ -15,7 +15,7 @@ const textOf = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
 
 const joining = {
   groupId: 'g',
-  sessionTimeoutMs: 10_000,
+  sessionTimeoutMs: 300_000,
   rebalanceTimeoutMs: 60_000,
   memberId: '',
   protocolType: 'consumer',

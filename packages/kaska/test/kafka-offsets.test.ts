@@ -96,7 +96,8 @@ async function join(
   const wish = Uint8Array.of(0, 0, 0, 0, 0, 1, 0, 1, 0x78, 0xff, 0xff, 0xff, 0xff)
   const joined = await client.ask(joinGroup, 3, {
     groupId,
-    sessionTimeoutMs: 10_000,
+    // It sends no heartbeats, also while commands run beside it.
+    sessionTimeoutMs: 5 * minute,
     rebalanceTimeoutMs: 10_000,
     memberId: '',
     protocolType,

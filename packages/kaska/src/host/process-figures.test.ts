@@ -11,7 +11,7 @@ test('what holds the event loop shows, and nothing before it is watched', async 
   // Until it has measured once.
   while (watch.read().eventLoop.maxMs === 0) await pass(5)
   const end = performance.now() + 150
-  while (performance.now() < end);
+  while (performance.now() < end || process.cpuUsage().user < 150_000);
   while (watch.read().eventLoop.maxMs < 100) await pass(5)
   const { eventLoop, rssBytes, heapBytes, cpuSeconds, startedAt } = watch.read()
   assert(eventLoop.p50Ms <= eventLoop.p99Ms && eventLoop.p99Ms <= eventLoop.maxMs)
