@@ -168,14 +168,16 @@ export class PartitionLog {
     signal?: AbortSignal,
     crcs: CrcChecks = 'each',
   ): StoredBatches | Promise<StoredBatches> {
+    return this.readMemory(offset, bytesMax) ?? this.#reader.read(offset, bytesMax, signal, crcs)
+  }
+
+  /** The same where it needs no look at the disk; undefined where it does. */
+  readMemory(offset: number, bytesMax: number): StoredBatches | undefined {
     this.#checkRange(offset)
     if (offset === this.endOffset) return noBatches
     const tailStart = this.#writer.tail.startOffset
-    if (tailStart === undefined || offset < tailStart) {
-      return this.#reader.read(offset, bytesMax, signal, crcs)
-    }
-    const batches = this.#writer.tail.read(offset, this.endOffset, bytesMax)
-    return this.#holdInMemory(batches)
+    if (tailStart === undefined || offset < tailStart) return undefined
+    return this.#holdInMemory(this.#writer.tail.read(offset, this.endOffset, bytesMax))
   }
 
   /**

@@ -83,7 +83,7 @@ const heldShare = 32
 /** A part under way. */
 interface Slot {
   readonly part: StoredReadPart
-  readonly partition: Partition | undefined
+  partition: Partition | undefined
   readonly batches: StoredBatch[]
   bytes: number
   /** The offset behind what is held. */
@@ -102,6 +102,8 @@ interface ReadAhead {
   /** Ends its wait for memory. */
   readonly patience: AbortController
 }
+
+const noReads: readonly ReadAhead[] = []
 
 /** Reads once: `run` is called once. */
 export class StoredRead implements PartitionWaiter {
@@ -135,28 +137,31 @@ export class StoredRead implements PartitionWaiter {
   async run(): Promise<StoredReadResult> {
     const slots = this.#slots
     const { parts, waitMs, late } = this.#request
+    // What is done at once is not awaited: most reads are of few parts, which are in memory.
+    let waiting: Promise<void> | undefined
     try {
-      for (const [index, part] of parts.entries()) {
-        if (index % sliceParts === sliceParts - 1) await this.#turns.give()
+      for (const part of parts) {
+        if (slots.length % sliceParts === sliceParts - 1) await this.#turns.give()
         slots.push(this.#slotOf(part))
       }
       late?.((part) => this.#join(part))
-      await this.#openAll()
-      await this.#gather(slots)
+      if (slots.some(isUnopened)) await this.#openAll()
+      waiting = this.#gather(slots)
+      if (waiting !== undefined) await waiting
       const deadline = this.#seams.clock.monotonic() + waitMs
       while (!this.#isDone(deadline)) {
         if (!this.#isListening) {
-          await this.#listen()
+          waiting = this.#listen()
+          if (waiting !== undefined) await waiting
           // What came before it listened is seen now.
-          await this.#gather(slots)
-          continue
+          waiting = this.#gather(slots)
+        } else {
+          if (this.#woken.size === 0) {
+            await this.#wakeUp.wait(Math.max(0, deadline - this.#seams.clock.monotonic()))
+          }
+          waiting = this.#gather(this.#takeWoken())
         }
-        if (this.#woken.size === 0) {
-          await this.#wakeUp.wait(Math.max(0, deadline - this.#seams.clock.monotonic()))
-        }
-        const woken = new Set(this.#woken)
-        this.#woken.clear()
-        await this.#gather(slots.filter(({ partition }) => partition && woken.has(partition)))
+        if (waiting !== undefined) await waiting
       }
       return this.#result()
     } catch (error) {
@@ -164,6 +169,7 @@ export class StoredRead implements PartitionWaiter {
       throw error
     } finally {
       this.#hasEnded = true
+      // The answer does not wait for this.
       void this.#leaveAll()
     }
   }
@@ -181,27 +187,43 @@ export class StoredRead implements PartitionWaiter {
     }
   }
 
-  async #listen(): Promise<void> {
+  #listen(): Promise<void> | undefined {
     this.#isListening = true
     // A part that comes meanwhile listens by itself.
-    for (const [index, { partition }] of [...this.#slots].entries()) {
-      if (index % sliceParts === sliceParts - 1) await this.#turns.give()
-      partition?.addWaiter(this)
-    }
+    return this.#each([...this.#slots], ({ partition }) => partition?.addWaiter(this))
   }
 
-  /** The answer does not wait for this. */
-  async #leaveAll(): Promise<void> {
-    for (const [index, { partition }] of this.#slots.entries()) {
-      if (index % sliceParts === sliceParts - 1) await this.#turns.give()
+  #leaveAll(): Promise<void> | undefined {
+    return this.#each(this.#slots, ({ partition }) => {
       if (this.#isListening) partition?.removeWaiter(this)
       partition?.leave()
+    })
+  }
+
+  /** Calls back for each slot; undefined where that was done at once. */
+  #each(slots: readonly Slot[], visit: (slot: Slot) => void): Promise<void> | undefined {
+    if (slots.length >= sliceParts) return this.#eachInTurns(slots, visit)
+    for (const slot of slots) visit(slot)
+    return undefined
+  }
+
+  async #eachInTurns(slots: readonly Slot[], visit: (slot: Slot) => void): Promise<void> {
+    for (const [index, slot] of slots.entries()) {
+      if (index % sliceParts === sliceParts - 1) await this.#turns.give()
+      visit(slot)
     }
   }
 
   wake(partition: Partition): void {
     this.#woken.add(partition)
     this.#wakeUp.wake()
+  }
+
+  /** The slots of the partitions that woke it. */
+  #takeWoken(): readonly Slot[] {
+    const woken = this.#slots.filter(({ partition }) => partition && this.#woken.has(partition))
+    this.#woken.clear()
+    return woken
   }
 
   #isDone(deadline: number): boolean {
@@ -236,11 +258,11 @@ export class StoredRead implements PartitionWaiter {
     try {
       const partition = this.#seams.partitionOf(part)
       partition.enter()
-      return { ...slot, partition }
+      slot.partition = partition
     } catch (error) {
       this.#fail(slot, error)
-      return slot
     }
+    return slot
   }
 
   async #openAll(): Promise<void> {
@@ -257,35 +279,76 @@ export class StoredRead implements PartitionWaiter {
     if (opening.length > 0) await Promise.all(opening)
   }
 
-  async #gather(slots: readonly Slot[]): Promise<void> {
+  /** Takes what there is; undefined where that was done at once. */
+  #gather(slots: readonly Slot[]): Promise<void> | undefined {
+    if (slots.length >= sliceParts) return this.#gatherInTurns(slots, 0)
+    for (const [index, slot] of slots.entries()) {
+      if (!this.#gatherFromMemory(slot, noReads)) return this.#gatherInTurns(slots, index)
+    }
+    return undefined
+  }
+
+  async #gatherInTurns(slots: readonly Slot[], start: number): Promise<void> {
     const reads: ReadAhead[] = []
     try {
-      for (const [index, slot] of slots.entries()) {
+      for (let index = start; index < slots.length; index++) {
         if (index % sliceParts === sliceParts - 1) await this.#turns.give()
-        const { partition, part, error, diverging } = slot
-        if (partition === undefined || error !== undefined || diverging !== undefined) continue
+        const slot = slots[index] as Slot
+        if (this.#gatherFromMemory(slot, reads)) continue
         try {
-          if (partition.ended !== undefined) throw partition.ended
-          const log = partition.log
-          if (log === undefined) continue
-          if (!slot.isEpochChecked) await this.#checkEpoch(slot, log, part.lastEpoch ?? -1)
-          if (slot.diverging !== undefined || !hasMore(log, slot.next)) continue
-          if (this.#bytes === 0) await this.#readFirst(slot, log)
-          else await this.#readAhead(slot, log, reads)
+          await this.#gatherFromDisk(slot, reads)
         } catch (failure) {
           this.#failedIn(slot, failure)
         }
       }
     } finally {
-      await this.#takeAll(reads)
+      if (reads.length > 0) await this.#takeAll(reads)
     }
+  }
+
+  /** False: it takes a look at the disk to know what there is. */
+  #gatherFromMemory(slot: Slot, reads: readonly ReadAhead[]): boolean {
+    const { partition, part, error, diverging } = slot
+    if (partition === undefined || error !== undefined || diverging !== undefined) return true
+    try {
+      if (partition.ended !== undefined) throw partition.ended
+      const log = partition.log
+      if (log === undefined) return true
+      if (!slot.isEpochChecked) {
+        if (part.lastEpoch !== log.lastEpoch) return false
+        slot.isEpochChecked = true
+      }
+      if (!hasMore(log, slot.next)) return true
+      const bytesLeft = this.#bytes === 0 ? this.#firstBytes(slot) : this.#roomFor(slot, reads)
+      if (bytesLeft <= 0 && reads.length > 0) return false
+      const stored = bytesLeft <= 0 ? undefined : log.readMemory(slot.next, bytesLeft)
+      if (stored !== undefined) this.#take(slot, stored, bytesLeft)
+      else if (bytesLeft <= 0) this.#isOver = true
+      else return false
+    } catch (failure) {
+      this.#failedIn(slot, failure)
+    }
+    return true
+  }
+
+  async #gatherFromDisk(slot: Slot, reads: ReadAhead[]): Promise<void> {
+    const log = slot.partition?.log
+    if (log === undefined) return
+    if (!slot.isEpochChecked) await this.#checkEpoch(slot, log, slot.part.lastEpoch ?? -1)
+    if (slot.diverging !== undefined || !hasMore(log, slot.next)) return
+    if (this.#bytes === 0) await this.#readFirst(slot, log)
+    else await this.#readAhead(slot, log, reads)
   }
 
   /** Memory is waited for with empty hands only: reads that hold some and want more could wait for each other for ever. */
   async #readFirst(slot: Slot, log: PartitionLog): Promise<void> {
-    const bytesLeft = Math.max(1, Math.min(slot.part.bytesMax - slot.bytes, this.#bytesMax))
+    const bytesLeft = this.#firstBytes(slot)
     // The batches' CRCs go along to a reader that looks at them itself.
     this.#take(slot, await log.read(slot.next, bytesLeft, this.#signal, 'once'), bytesLeft)
+  }
+
+  #firstBytes({ part, bytes }: Slot): number {
+    return Math.max(1, Math.min(part.bytesMax - bytes, this.#bytesMax))
   }
 
   /** Begins a read beside others, or takes from memory; what is read ahead is taken first where it leaves no room. */
@@ -381,6 +444,11 @@ export class StoredRead implements PartitionWaiter {
     slot.error = error
     this.#isOver = true
   }
+}
+
+/** Has its log to be opened before it can be read? */
+function isUnopened({ partition }: Slot): boolean {
+  return partition !== undefined && partition.log === undefined
 }
 
 /** Is there a batch from this offset on? Throws OffsetOutOfRangeError, PartitionOfflineError. */

@@ -5,7 +5,7 @@
  */
 import { type ChunkReader, type Chunks, type ChunkWriter, chunksLength } from '../bytes.ts'
 import { ProtocolError } from '../errors.ts'
-import { topicIdBytes, topicIdOf, topicIdToBytes } from '../topic-id.ts'
+import { topicIdOfWords, topicIdToBytes } from '../topic-id.ts'
 import { decodeUtf8 } from '../topic-name.ts'
 
 const encoder = new TextEncoder()
@@ -29,7 +29,7 @@ export function readInt64(reader: ChunkReader): number {
 }
 
 export function readUuid(reader: ChunkReader): string {
-  return topicIdOf(reader.bytes(topicIdBytes))
+  return topicIdOfWords(reader.i32(), reader.i32(), reader.i32(), reader.i32())
 }
 
 /** The length of a string, bytes or array: -1 is null. */
