@@ -102,23 +102,41 @@ test('of too many connections those without a request are closed first', async (
 })
 
 test('an answer that nobody reads ends its connection', async (context) => {
-  const ended: string[] = []
+  const ended = Promise.withResolvers<void>()
   const { dial } = await serve(
     context,
     { stuckMs: 100 },
     {
       fetch: (_request, _peer, whenEnded) => {
-        whenEnded(() => ended.push('ended'))
+        whenEnded(ended.resolve)
         return new Response(new Uint8Array(64 * 1024 * 1024))
       },
     },
   )
   const socket = dial(get)
   socket.pause()
-  await new Promise<void>((resolve) => {
-    const look = () => (ended.length > 0 ? resolve() : setTimeout(look, 20))
-    look()
-  })
+  await ended.promise
+})
+
+test('that an answer has ended is heard of afterwards too', async (context) => {
+  const begun = Promise.withResolvers<void>()
+  const heard = Promise.withResolvers<void>()
+  const { dial } = await serve(
+    context,
+    {},
+    {
+      fetch: async ({ signal }, _peer, whenEnded) => {
+        begun.resolve()
+        await new Promise((resolve) => signal.addEventListener('abort', resolve))
+        whenEnded(heard.resolve)
+        return new Response('too late')
+      },
+    },
+  )
+  const socket = dial(get)
+  await begun.promise
+  socket.destroy()
+  await heard.promise
 })
 
 test('too long a head is refused', async (context) => {
@@ -150,6 +168,23 @@ test('requests on one connection wait for each other', async (context) => {
   while (!text.includes('/n49;')) text += await once(socket, 'data')
   assert.deepEqual(text.match(/\/n\d+;/g), paths)
   assert.equal(runningMax, 1)
+})
+
+test('a connection on which too many requests wait is closed', async (context) => {
+  const asked: string[] = []
+  const { dial, reported } = await serve(
+    context,
+    { waitingMax: 3 },
+    {
+      fetch: ({ url }) => {
+        asked.push(url)
+        return new Promise(() => {})
+      },
+    },
+  )
+  assert.equal(await dial(get.repeat(1000)).text, '')
+  assert.equal(asked.length, 1)
+  assert.match(reported.join(), /^http 127\.0\.0\.1:\d+: closed: more than 3 requests wait on it$/)
 })
 
 test('an upgrade that is refused leaves nothing behind, and its reset concerns nobody', async (context) => {
@@ -264,13 +299,18 @@ test('WebSocket: what is left unsent tells whether the other side reads', async 
 test('WebSocket: what was not sent when the connection ends is told of', async (context) => {
   const transports: Transport[] = []
   const ends: string[] = []
+  const told = Promise.withResolvers<void>()
   const { port } = await serve(
     context,
     {},
     {
       accept: (transport) => {
         transports.push(transport)
-        return { received: () => {}, closed: () => ends.push('closed') }
+        const closed = () => {
+          ends.push('closed')
+          told.resolve()
+        }
+        return { received: () => {}, closed }
       },
     },
   )
@@ -278,11 +318,7 @@ test('WebSocket: what was not sent when the connection ends is told of', async (
   socket.pause()
   transports[0]?.write([new Uint8Array(32 * 1024 * 1024)], () => ends.push('sent'))
   socket.destroy()
-  await closed
-  await new Promise<void>((resolve) => {
-    const look = () => (ends.length === 2 ? resolve() : setImmediate(look))
-    look()
-  })
+  await Promise.all([closed, told.promise])
   assert.deepEqual(ends, ['sent', 'closed'])
   transports[0]?.write([new Uint8Array(1)], () => ends.push('after'))
   await Promise.resolve()

@@ -5,8 +5,8 @@
  *
  * Node's server ends connections that are slow to send their head or body, once it believes that it
  * listens, and those that do not read. All else that may wait here is bounded by `HttpLimits`. Requests
- * that come on one connection before its last one was answered wait for their turn: so a connection
- * has no more than one answer in memory.
+ * that come on one connection before its last one was answered wait for their turn, and not many of them: so a
+ * connection has no more than one answer in memory.
  */
 import { createServer, type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
@@ -38,6 +38,8 @@ export interface HttpLimits {
   readonly stuckMs: number
   /** Beyond so many connections those without a request are closed, and where there are none, new ones. */
   readonly connectionsMax: number
+  /** A connection on which more requests than this wait for the answers before theirs is closed. */
+  readonly waitingMax: number
   /** The longest head of a request. */
   readonly headBytesMax: number
   /** The longest WebSocket message that is taken. */
@@ -50,6 +52,7 @@ export const httpLimits: HttpLimits = {
   idleMs: 60_000,
   stuckMs: 150_000,
   connectionsMax: 10_000,
+  waitingMax: 100,
   headBytesMax: 16 * 1024,
   messageBytesMax: 1024 * 1024,
 }
@@ -86,7 +89,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const listener = getRequestListener(
     (request, { incoming, outgoing }) =>
       options.fetch(request, peerOf(incoming.socket as Socket), (callback) =>
-        outgoing.once('close', callback),
+        // Who asks may have gone before.
+        outgoing.closed ? callback() : outgoing.once('close', callback),
       ),
     { overrideGlobalObjects: false },
   )
@@ -110,20 +114,28 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       offered.has(subprotocol) ? subprotocol : false,
   }
   const webSockets = new WebSocketServer(webSocketOptions)
-  /** Of each connection the last request, until it is answered. */
-  const answering = new Map<Duplex, Promise<void>>()
+  /** Of each connection the requests that are not answered: how many, and the end of the last one. */
+  const answering = new Map<Duplex, { count: number; last: Promise<void> }>()
   server.on('request', (incoming, outgoing) => {
     const { socket } = incoming
+    if (socket.destroyed) return
     const before = answering.get(socket)
+    if (before !== undefined && before.count > limits.waitingMax) {
+      const { address } = peerOf(socket)
+      options.report(`http ${address}: closed: more than ${limits.waitingMax} requests wait on it`)
+      socket.destroy()
+      return
+    }
     const answered = new Promise<void>((resolve) => {
       outgoing.once('close', () => {
-        if (answering.get(socket) === answered) answering.delete(socket)
+        const line = answering.get(socket)
+        if (line !== undefined && --line.count === 0) answering.delete(socket)
         resolve()
       })
     })
-    answering.set(socket, answered)
+    answering.set(socket, { count: (before?.count ?? 0) + 1, last: answered })
     if (before === undefined) void listener(incoming, outgoing)
-    else void before.then(() => (socket.destroyed ? undefined : listener(incoming, outgoing)))
+    else void before.last.then(() => (socket.destroyed ? undefined : listener(incoming, outgoing)))
   })
   server.on('upgrade', (incoming, socket, head) => {
     // Nothing may be said between the parts of another answer.
