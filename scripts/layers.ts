@@ -61,7 +61,7 @@ const layers: Readonly<Record<string, PackageLayers>> = {
       figures: [],
       topics: ['log', 'config'],
       groups: ['log', 'topics', 'config'],
-      // Cuts what arrives into frames that are paid for; knows no protocol.
+      // Cuts what arrives into frames that are paid for, and long work into slices; knows no protocol.
       transport: [],
       // Sessions are frames in, calls of an `Engine`, frames out: they know neither files nor topics.
       native: ['transport', 'figures'],

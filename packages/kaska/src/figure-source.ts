@@ -15,11 +15,11 @@ import type {
   Retention,
   TopicFigures,
 } from './http/figure-source.ts'
-import { Slices } from './http/slices.ts'
 import type { DataDirectory } from './log/data-directory.ts'
 import type { MemoryBudget } from './log/memory-budget.ts'
 import type { LocalEngine } from './topics/local-engine.ts'
 import { logConfigOf } from './topics/topic-config.ts'
+import { Slices } from './transport/slices.ts'
 
 export interface FigureParts {
   readonly engine: LocalEngine
@@ -76,7 +76,7 @@ export function createFigureSource(
       const slices = new Slices(clock)
       const bounds: (OffsetBounds | undefined)[] = []
       for (const { topic, partition } of places) {
-        await slices.round()
+        if (slices.isDue) await slices.pause()
         signal?.throwIfAborted()
         bounds.push(await engine.extentOf(topic, partition))
       }
@@ -91,7 +91,7 @@ export function createFigureSource(
       const deadline = clock.monotonic() + waitMs
       const figures: (TopicFigures | undefined)[] = []
       for (const { id } of topics) {
-        await slices.round()
+        if (slices.isDue) await slices.pause()
         signal?.throwIfAborted()
         try {
           const found = await engine.topicFigures(id, deadline - clock.monotonic())

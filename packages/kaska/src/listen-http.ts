@@ -1,6 +1,7 @@
 /** Joins HTTP and WebSocket with the parts of a broker: loaded when somebody asks over HTTP. */
 import { connect } from '@kaska/client'
 import type { Receiver, Transport } from '@kaska/protocol'
+import { createExpander } from './host/codecs.ts'
 import { openConsoleFiles } from './host/console-files.ts'
 import { HttpConnections } from './host/http-connections.ts'
 import { createHttpServer } from './host/http-server.ts'
@@ -31,8 +32,8 @@ export async function openHttp(
     broker: parts.httpParts,
     clock,
     client,
-    connect: () => connect(broker, { clientId: 'http' }),
     codecs,
+    expander: createExpander(),
     budget,
     identity,
     files: openConsoleFiles(),

@@ -22,8 +22,8 @@ import type {
   PartitionBounds,
   TopicAdmin,
 } from './http/broker-parts.ts'
-import { Slices } from './http/slices.ts'
 import type { LocalEngine } from './topics/local-engine.ts'
+import { Slices } from './transport/slices.ts'
 
 export interface LocalSources {
   readonly engine: LocalEngine
@@ -106,7 +106,7 @@ class LocalGroups implements GroupAdmin {
     const slices = new Slices(this.#sources.clock)
     let position = 0
     for (const { name, state, protocolType } of this.#sources.groups.list()) {
-      await slices.round()
+      if (slices.isDue) await slices.pause()
       if (position++ < skipped) continue
       yield new LocalGroup({ name, state, protocolType }, this.#sources)
     }

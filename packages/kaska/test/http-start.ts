@@ -1,14 +1,19 @@
 /** A broker with HTTP, for tests, and requests to it. */
 import { connect as connectSocket } from 'node:net'
 import type { TestContext } from 'node:test'
-import { type Broker, createBroker, type ListenOptions } from '../src/broker.ts'
+import { type Broker, type BrokerOptions, createBroker, type ListenOptions } from '../src/broker.ts'
 
-export async function startHttp(context: TestContext, options: ListenOptions = {}) {
+export async function startHttp(
+  context: TestContext,
+  options: ListenOptions = {},
+  brokerOptions: BrokerOptions = {},
+) {
   const reported: string[] = []
   const broker: Broker = await createBroker({
     memory: true,
     topics: [{ name: 'orders', partitions: 2 }],
     report: (line) => reported.push(line),
+    ...brokerOptions,
   })
   context.after(() => broker.close())
   const { port } = await broker.listen({ port: 0, ...options })

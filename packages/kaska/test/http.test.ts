@@ -215,10 +215,15 @@ test('what is wrong with a request is said', async (context) => {
   const { api } = await start(context)
   const path = `${api}/topics/orders/messages`
   const post = (body: string) => fetch(path, { method: 'POST', headers: json, body })
+  const lines = { 'content-type': 'application/x-ndjson' }
+  const postLines = (body: string) => fetch(path, { method: 'POST', headers: lines, body })
   for (const [answer, status, text] of [
     [await post('{'), 400, /not JSON/],
     [await post('{"valu":1}'), 400, /unknown field 'valu'/],
     [await post('{"value":"x","partition":7}'), 404, /there is no 7/],
+    [await postLines('\n{"value":"x"}\n\r\n{"value":1}\n'), 400, /^.*line 4 /],
+    [await postLines('1\n'.repeat(10)), 400, /line 1 /],
+    [await postLines('{"value":""}\n'.repeat(100_001)), 413, /at most 100000 messages/],
     [await fetch(`${path}?offset=99`), 416, /99/],
     [await fetch(`${path}?limit=0`), 400, /limit/],
     [await fetch(`${path}?offset=1&last=2`), 400, /exclude/],
@@ -228,6 +233,91 @@ test('what is wrong with a request is said', async (context) => {
     assert.equal(answer.status, status)
     assert.match(await answer.text(), text)
   }
+})
+
+test('64 MiB of lines hold up nobody, whatever they are', async (context) => {
+  const { api } = await start(context)
+  const size = 64 * 1024 * 1024
+  const long = Buffer.alloc(size, ' ')
+  // As long as a line may be.
+  for (let line = 0; line < 8; line++) {
+    long.write('{"value":"', line * (size / 8))
+    long.write('"}\n', (line + 1) * (size / 8) - 3)
+  }
+  for (const [body, status] of [
+    [Buffer.alloc(size, '\n'), 201],
+    [Buffer.alloc(size, '1\n'), 400],
+    [long, 201],
+  ] as const) {
+    let gapMax = 0
+    let last = performance.now()
+    let isOver = false
+    const turn = () => {
+      const now = performance.now()
+      gapMax = Math.max(gapMax, now - last)
+      last = now
+      if (!isOver) setImmediate(turn)
+    }
+    turn()
+    const answer = await fetch(`${api}/topics/orders/messages`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-ndjson' },
+      body,
+    })
+    isOver = true
+    context.diagnostic(`${status}: at most ${Math.round(gapMax)} ms`)
+    assert.equal(answer.status, status, await answer.text())
+    assert(gapMax < 1500, `${status}: nobody had a turn for ${gapMax} ms`)
+  }
+})
+
+test('a tail goes on where it was, also where that is no longer there, and with many partitions', async (context) => {
+  const { api, broker } = await start(context)
+  await using client = await connect(broker)
+  for (let n = 0; n < 5; n++) await client.send('orders', { value: `${n}`, partition: 0 })
+  await fetch(`${api}/topics/orders/truncate`, {
+    method: 'POST',
+    headers: json,
+    body: JSON.stringify({ partition: 0, before: 3 }),
+  })
+  const resume = (topic: string, id: string) =>
+    fetch(`${api}/topics/${topic}/tail`, { headers: { 'last-event-id': id } })
+  for await (const { id, message } of eventsOf(await resume('orders', '0:1,1:0'))) {
+    assert.deepEqual([id, message.value], ['0:4,1:0', '3'])
+    break
+  }
+  for (const [partitions, status] of [
+    [500, 200],
+    [501, 400],
+  ] as const) {
+    const topic = `wide-${partitions}`
+    await client.createTopic(topic, { partitions })
+    const id = Array.from({ length: 500 }, (_, each) => `${each}:${Number.MAX_SAFE_INTEGER}`)
+    const answer = await resume(topic, id.join(','))
+    assert.equal(answer.status, status)
+    await answer.body?.cancel()
+  }
+})
+
+test('what a tail has read is in the byte budget until it was sent', async (context) => {
+  const { api, broker, port } = await start(context)
+  await using client = await connect(broker)
+  const value = new Uint8Array(2 * 1024 * 1024).fill(0x61)
+  for (let n = 0; n < 20; n++) await client.send('orders', { value, partition: 0 })
+  const used = async () => {
+    const stats = (await (await fetch(`${api}/stats`)).json()) as {
+      memory: { budgetUsedBytes: number }
+    }
+    return stats.memory.budgetUsedBytes
+  }
+  const before = await used()
+  const socket = connectSocket(port, '127.0.0.1')
+  context.after(() => void socket.destroy())
+  socket.pause()
+  socket.write('GET /api/v1/topics/orders/tail?from=start HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  while ((await used()) < before + value.length);
+  socket.destroy()
+  while ((await used()) > before);
 })
 
 test('a tail sends what comes, and goes on where it broke off', async (context) => {
@@ -350,7 +440,7 @@ test('closing ends the connections that wait, and those that follow', async (con
 })
 
 test('the console is at every address of a view, and reaches nothing but this broker', async (context) => {
-  const { url } = await start(context)
+  const { url, port } = await start(context)
   for (const path of [
     '/',
     '/topics',
@@ -372,5 +462,19 @@ test('the console is at every address of a view, and reaches nothing but this br
   assert.notEqual((await script.text()).length, 0)
   const again = await fetch(`${url}/assets/main.js`, { headers: { 'if-none-match': etag } })
   assert.equal(again.status, 304)
-  assert.equal((await fetch(`${url}/assets/nothing.js`)).status, 404)
+  const missing = await fetch(`${url}/assets/nothing.js`)
+  assert.equal(missing.status, 404)
+  assert.equal(missing.headers.get('content-type'), 'application/problem+json')
+  for (const [accepted, encoding] of [
+    ['gzip, br', 'br'],
+    ['br ; q=0, GZIP;q=0.5', 'gzip'],
+    ['br;q=0.000', null],
+    ['abracadabra', null],
+  ] as const) {
+    const head = await raw(
+      port,
+      `HEAD /assets/main.js HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAccept-Encoding: ${accepted}\r\n\r\n`,
+    )
+    assert.equal(/^content-encoding: (.*)\r$/im.exec(head)?.[1] ?? null, encoding, accepted)
+  }
 })

@@ -17,29 +17,56 @@ test('answers share a quarter of the budget, and give it back when they have end
   const ends: (() => void)[] = []
   const first = answers.of((end) => ends.push(end))
   const second = answers.of((end) => ends.push(end))
-  assert.equal(first(60), true)
-  assert.equal(first(20), true)
-  assert.equal(second(21), false)
-  assert.equal(second(20), true)
+  assert.equal(first.take(60), true)
+  assert.equal(first.take(20), true)
+  assert.equal(second.take(21), false)
+  assert.equal(second.take(20), true)
   assert.equal(reserved, 100)
   ends[0]?.()
   assert.equal(reserved, 20)
-  assert.equal(second(80), true)
+  assert.equal(second.take(80), true)
+  second.giveBack()
+  assert.equal(reserved, 0)
+  assert.equal(second.take(30), true)
   ends[1]?.()
   assert.deepEqual([reserved, ends.length], [0, 2])
+})
+
+test('one that has ended takes nothing more: nobody would give it back', () => {
+  let reserved = 0
+  const answers = new AnswerMemory({
+    total: 400,
+    tryReserve: (bytes) => {
+      reserved += bytes
+      return true
+    },
+    release: (bytes) => {
+      reserved -= bytes
+    },
+  })
+  let end = () => {}
+  const { take } = answers.of((callback) => {
+    end = callback
+  })
+  assert.equal(take(10), true)
+  end()
+  assert.equal(take(10), false)
+  // Who asked had gone before anything was read.
+  assert.equal(answers.of((callback) => callback()).take(10), false)
+  assert.equal(reserved, 0)
 })
 
 test('one that is longer than the share is made where it is the only one', () => {
   const answers = new AnswerMemory({ total: 400, tryReserve: () => true, release: () => {} })
   const ends: (() => void)[] = []
   const long = answers.of((end) => ends.push(end))
-  assert.equal(long(150), true)
-  assert.equal(long(150), true)
+  assert.equal(long.take(150), true)
+  assert.equal(long.take(150), true)
   const other = answers.of((end) => ends.push(end))
-  assert.equal(other(1), false)
+  assert.equal(other.take(1), false)
   ends[0]?.()
-  assert.equal(other(1), true)
-  assert.equal(answers.of(() => {})(150), false)
+  assert.equal(other.take(1), true)
+  assert.equal(answers.of(() => {}).take(150), false)
 })
 
 test('batches are expanded one after the other, also after one that fails', async () => {
@@ -63,5 +90,5 @@ test('batches are expanded one after the other, also after one that fails', asyn
 
 test('what the budget refuses is refused', () => {
   const answers = new AnswerMemory({ total: 400, tryReserve: () => false, release: () => {} })
-  assert.equal(answers.of(() => assert.fail('nothing was taken'))(10), false)
+  assert.equal(answers.of(() => {}).take(10), false)
 })

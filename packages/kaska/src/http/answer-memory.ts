@@ -8,6 +8,14 @@ import type { ByteBudget } from '../transport/byte-budget.ts'
 
 const budgetShare = 1 / 4
 
+/** What one answer takes. */
+export interface AnswerShare {
+  /** False where there is nothing free for it, or the answer has ended. */
+  take(bytes: number): boolean
+  /** Gives back all that it took so far: at its end that is done without a word. */
+  giveBack(): void
+}
+
 export class AnswerMemory {
   readonly #budget: Pick<ByteBudget, 'total' | 'tryReserve' | 'release'>
   #used = 0
@@ -17,23 +25,30 @@ export class AnswerMemory {
     this.#budget = budget
   }
 
-  /** What one answer takes: false where there is nothing free for it; given back when it has ended. */
-  of(ended: (callback: () => void) => void): (bytes: number) => boolean {
+  /** `ended` takes what is to be called when the answer has ended; it may be called at once. */
+  of(ended: (callback: () => void) => void): AnswerShare {
     let taken = 0
-    return (bytes) => {
+    let hasEnded = false
+    const giveBack = () => {
+      this.#used -= taken
+      this.#budget.release(taken)
+      taken = 0
+    }
+    ended(() => {
+      hasEnded = true
+      giveBack()
+    })
+    const take = (bytes: number): boolean => {
+      // Nobody would give back what is taken after the end.
+      if (hasEnded) return false
       const isOnly = this.#used === taken
       const isFree = isOnly || this.#used + bytes <= this.#budget.total * budgetShare
       if (!isFree || !this.#budget.tryReserve(bytes)) return false
-      if (taken === 0) {
-        ended(() => {
-          this.#used -= taken
-          this.#budget.release(taken)
-        })
-      }
       taken += bytes
       this.#used += bytes
       return true
     }
+    return { take, giveBack }
   }
 
   /** Expands when those before have been expanded. Settles as `expand` does. */

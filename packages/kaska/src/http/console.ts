@@ -4,6 +4,7 @@
  */
 import type { ConsoleFiles } from './console-files.ts'
 import type { HttpApp } from './http-parts.ts'
+import { problemResponse } from './problem.ts'
 
 /** The first parts of the addresses of views. */
 const viewPaths = ['/', '/topics/*', '/groups/*', '/connections']
@@ -47,7 +48,9 @@ export function consolePaths(app: HttpApp, files: ConsoleFiles): void {
 
   async function answer(request: Request, name: string, policy: string): Promise<Response> {
     const file = await files.get(name)
-    if (file === undefined) return new Response('there is no such file\n', { status: 404 })
+    if (file === undefined) {
+      return problemResponse({ status: 404, title: 'Not found', detail: 'there is no such file' })
+    }
     const accepted = request.headers.get('accept-encoding') ?? ''
     const encoding = (['br', 'gzip'] as const).find((name) => takes(accepted, name)) ?? null
     const headers = new Headers({
@@ -65,12 +68,13 @@ export function consolePaths(app: HttpApp, files: ConsoleFiles): void {
   }
 }
 
-/** Is the encoding one that the client takes? */
+/** Is the encoding one that the client names, and takes? (RFC 9110, 12.5.3) */
 function takes(accepted: string, encoding: string): boolean {
-  const [, weight] =
-    accepted
-      .split(',')
-      .map((one) => one.trim().split(/;\s*q=/))
-      .find(([name]) => name === encoding) ?? []
-  return accepted.includes(encoding) && Number(weight ?? 1) > 0
+  for (const one of accepted.split(',')) {
+    const [name, ...parameters] = one.split(';').map((part) => part.trim().toLowerCase())
+    if (name !== encoding) continue
+    const weight = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2) ?? '1'
+    return Number(weight) > 0
+  }
+  return false
 }

@@ -11,6 +11,7 @@ import {
   topicNameOf,
   UnknownTopicError,
 } from '@kaska/protocol'
+import { Slices } from '../transport/slices.ts'
 import { jsonBody, membersOf } from './body.ts'
 import type { CommittedRow, Group } from './broker-parts.ts'
 import { ageOf, BoundsQueue, lagOf } from './group-lag.ts'
@@ -23,7 +24,6 @@ import {
   topicParameter,
 } from './parameters.ts'
 import { ProblemError } from './problem.ts'
-import { Slices } from './slices.ts'
 
 /** Groups, and offsets of one group, in an answer. */
 const pageGroupsMax = 1000
@@ -57,7 +57,7 @@ export function groupPaths(app: HttpApp, parts: HttpParts): void {
       const count = members.length
       const row: GroupRow = { name, state, protocolType, members: count, topics: [], lag: 0 }
       for (const { topic, partition, value } of offsets) {
-        await slices.round()
+        if (slices.isDue) await slices.pause()
         topics.add(topic.name)
         await bounds.add({ topic: topic.id, partition }, (known) => {
           if (known !== undefined) row.lag += lagOf(value.offset, known)
@@ -80,18 +80,18 @@ export function groupPaths(app: HttpApp, parts: HttpParts): void {
     const members: object[] = []
     const assigned: Assigned[] = []
     for (const member of group.members) {
-      await slices.round()
+      if (slices.isDue) await slices.pause()
       const { memberId, clientId, clientHost, groupInstanceId: instanceId, assignment } = member
       members.push({ memberId, clientId, clientHost, instanceId, assignment })
       for (const { topic, partitions } of assignment) assigned.push({ memberId, topic, partitions })
     }
     const readers = await readersOf(assigned, asking)
-    const { rows, next } = pageOf(rowsOf(group, readers), cursor)
+    const { rows, next } = await pageOf(rowsOf(group, readers), cursor, slices)
     const places = rows.map(({ topic, partition }) => ({ topic: topic.id, partition }))
     const bounds = await figures.bounds(places, asking)
     const offsets: object[] = []
     for (let start = 0; start < rows.length; start += readsAtOnce) {
-      await slices.round()
+      if (slices.isDue) await slices.pause()
       const some = rows.slice(start, start + readsAtOnce)
       const shown = some.map((row, index) => offsetRow(row, bounds[start + index], asking))
       offsets.push(...(await Promise.all(shown)))
@@ -212,13 +212,13 @@ function* rowsOf(
   { offsets }: Pick<Group, 'offsets'>,
   readers: ReadonlyMap<string, Reader>,
 ): IterableIterator<Row> {
-  const seen = new Set<string>()
+  const others = new Map(readers)
   for (const { topic, partition, value } of offsets) {
     const key = placeKey(topic.id, partition)
-    seen.add(key)
+    others.delete(key)
     yield { topic, partition, value, memberId: readers.get(key)?.memberId ?? null }
   }
-  for (const [key, reader] of readers) if (!seen.has(key)) yield { ...reader, value: undefined }
+  for (const reader of others.values()) yield { ...reader, value: undefined }
 }
 
 /** Members say what they like: undefined is the name of no topic. */
@@ -231,10 +231,15 @@ function nameOf(text: string): TopicName | undefined {
   }
 }
 
-function pageOf(rows: Iterable<Row>, cursor: number): { rows: Row[]; next: number | undefined } {
+async function pageOf(
+  rows: Iterable<Row>,
+  cursor: number,
+  slices: Slices,
+): Promise<{ rows: Row[]; next: number | undefined }> {
   const page: Row[] = []
   let position = 0
   for (const row of rows) {
+    if (slices.isDue) await slices.pause()
     if (position++ < cursor) continue
     if (page.length === pageOffsetsMax) return { rows: page, next: position - 1 }
     page.push(row)

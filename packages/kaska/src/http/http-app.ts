@@ -5,6 +5,7 @@
  */
 import { Hono } from 'hono/tiny'
 import { type AccessPolicy, forgetCookie, originHeaders, refuse, tokenCookie } from './access.ts'
+import { AnswerMemory } from './answer-memory.ts'
 import { connectionPaths } from './connections.ts'
 import { consolePaths } from './console.ts'
 import { countRequests } from './count-requests.ts'
@@ -60,11 +61,13 @@ export function createHttpService(parts: HttpParts): HttpService {
   const app: HttpApp = new Hono<HttpEnvironment>({ strict: false })
   countRequests(app, parts)
   app.use(async (context, next) => {
-    const refusal = refusalOf(context.req.raw, context.env.peer, access)
-    if (refusal !== undefined) return withSafeHeaders(refusal, {})
-    await next()
     const header = (name: string) => context.req.header(name)
-    withSafeHeaders(context.res, originHeaders({ method: context.req.method, header }, access))
+    // What is refused is said to a page that may ask, too.
+    const more = originHeaders({ method: context.req.method, header }, access)
+    const refusal = refusalOf(context.req.raw, context.env.peer, access)
+    if (refusal !== undefined) return withSafeHeaders(refusal, more)
+    await next()
+    withSafeHeaders(context.res, more)
     return undefined
   })
   app.get('/healthz', (context) => context.text('ok\n'))
@@ -79,8 +82,10 @@ export function createHttpService(parts: HttpParts): HttpService {
   sessionPaths(app, parts)
   topicPaths(app, parts)
   topicChangePaths(app, parts)
-  messagePaths(app, parts)
-  tailPaths(app, parts)
+  const { engine, clock, codecs, expander } = parts
+  const reading = { engine, clock, codecs, expander, answers: new AnswerMemory(parts.budget) }
+  messagePaths(app, parts, reading)
+  tailPaths(app, reading, parts.report)
   groupPaths(app, parts)
   groupResetPaths(app, parts)
   statsPaths(app, parts)

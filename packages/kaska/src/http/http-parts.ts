@@ -5,6 +5,7 @@ import type { Hono } from 'hono/tiny'
 import type { Connection } from '../figures/connection-log.ts'
 import type { ByteBudget } from '../transport/byte-budget.ts'
 import type { AccessPolicy } from './access.ts'
+import type { Expander } from './batch-messages.ts'
 import type { BrokerParts } from './broker-parts.ts'
 import type { ConsoleFiles } from './console-files.ts'
 import type { FigureSource } from './figure-source.ts'
@@ -17,9 +18,10 @@ export interface HttpParts {
   readonly broker: BrokerParts
   readonly figures: FigureSource
   readonly clock: Clock
-  /** A client of its own, for who follows topics; to be closed. */
-  connect(): Promise<Client>
+  /** Expand at once: for small batches. */
   readonly codecs: Codecs
+  /** Expands piece by piece: for all others. */
+  readonly expander: Expander
   readonly budget: ByteBudget
   readonly identity: { readonly software: string; readonly clusterId: string }
   readonly access: AccessPolicy

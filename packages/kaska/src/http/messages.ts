@@ -13,14 +13,14 @@ import {
   type TopicName,
   UnknownTopicError,
 } from '@kaska/protocol'
-import { AnswerMemory } from './answer-memory.ts'
+import { Slices } from '../transport/slices.ts'
+import type { Reading } from './batch-messages.ts'
 import { type BodyBounds, checkType, jsonBody, jsonBytesMax, withBody } from './body.ts'
 import { contextOf, type HttpApp, type HttpParts } from './http-parts.ts'
 import { messageText } from './message-text.ts'
 import { negotiate } from './negotiate.ts'
 import { integerParameter, integerQuery, timestampOf, topicParameter } from './parameters.ts'
-import { type RangeParts, readRange } from './read-range.ts'
-import { Slices } from './slices.ts'
+import { readRange } from './read-range.ts'
 
 const limitDefault = 100
 const limitMax = 10_000
@@ -30,6 +30,10 @@ const answerBytesMax = 8 * 1024 * 1024
 /** What a byte of a message takes as text, with itself. */
 const textBytesPerByte = 3
 const newline = 0x0a
+/** Blank to JSON. */
+const blanks: ReadonlySet<number> = new Set([0x20, 0x09, 0x0d, newline])
+/** Of a long text, what is as much work as a round of anything else. */
+const roundBytes = 1024
 
 /** How many messages a request may bring. */
 const messagesMax = 100_000
@@ -42,31 +46,25 @@ const jsonType = 'application/json'
 const linesType = 'application/x-ndjson'
 const rawType = 'application/octet-stream'
 
-export function messagePaths(app: HttpApp, parts: HttpParts): void {
+export function messagePaths(app: HttpApp, parts: HttpParts, reading: Reading): void {
   const { engine, client, budget, clock } = parts
-  const answers = new AnswerMemory(budget)
-  const reading: RangeParts = {
-    engine,
-    codecs: parts.codecs,
-    clock,
-    inTurn: (expand) => answers.inTurn(expand),
-  }
+  const { answers } = reading
 
   app.post(messagesPath, async (context) => {
     const { raw } = context.req
     const { text: topic } = topicParameter(context.req)
     const type = checkType(raw, [jsonType, linesType, rawType])
     const { signal } = raw
+    const slices = new Slices(clock)
     if (type === rawType) {
       return await withBody(raw, budget, rawBounds, async (body) =>
         context.json(await client.send(topic, rawMessage(body, context.req), { signal }), 201),
       )
     }
     if (type === linesType) {
-      return await withBody(raw, budget, linesBounds, async (body) => {
-        const lines = linesOf(body)
-        return await sendAll(lines, (line, index) => messageFromLine(line, index + 1))
-      })
+      return await withBody(raw, budget, linesBounds, (body) =>
+        sendAll(linesOf(body, slices), ({ line, number }) => messageFromLine(line, number)),
+      )
     }
     const given = await jsonBody(raw, budget)
     const many = (given as { messages?: unknown } | null)?.messages
@@ -77,17 +75,16 @@ export function messagePaths(app: HttpApp, parts: HttpParts): void {
     return context.json(await client.send(topic, message, { signal }), 201)
 
     async function sendAll<T>(
-      all: readonly T[],
+      all: Iterable<T> | AsyncIterable<T>,
       messageOf: (one: T, index: number) => JsonMessage,
     ) {
-      if (all.length > messagesMax) {
-        throw new MessageTooLargeError(`a request has at most ${messagesMax} messages`)
-      }
-      const slices = new Slices(clock)
       const messages: MessageFields[] = []
-      for (const [index, one] of all.entries()) {
-        await slices.round()
-        messages.push(fieldsOf(messageOf(one, index), topic))
+      for await (const one of all) {
+        if (messages.length === messagesMax) {
+          throw new MessageTooLargeError(`a request has at most ${messagesMax} messages`)
+        }
+        if (slices.isDue) await slices.pause()
+        messages.push(fieldsOf(messageOf(one, messages.length), topic))
       }
       return context.json({ messages: await client.sendBatch(topic, messages, { signal }) }, 201)
     }
@@ -104,15 +101,16 @@ export function messagePaths(app: HttpApp, parts: HttpParts): void {
     const offset = await startOf(topic, partition, (name) => req.query(name), asking)
     const bounds = { bytesMax: answerBytesMax, bytesPerByte: textBytesPerByte }
     const range = { topic, partition, offset, limit, waitMs, ...bounds }
-    const take = answers.of((callback) => context.env.ended(callback))
+    const { take } = answers.of((callback) => context.env.ended(callback))
     const { messages, nextOffset } = await readRange(range, reading, take, asking)
     const lines: string[] = []
     const slices = new Slices(clock)
     let next = nextOffset
     for (const message of messages) {
-      await slices.round()
       try {
-        lines.push(messageText(message))
+        const line = messageText(message)
+        lines.push(line)
+        if (slices.isDueAfter(1 + line.length / roundBytes)) await slices.pause()
       } catch (error) {
         if (lines.length === 0) throw error
         next = message.offset
@@ -137,7 +135,7 @@ export function messagePaths(app: HttpApp, parts: HttpParts): void {
     const offset = integerParameter(req, 'offset')
     const bytesPerByte = type === rawType ? 1 : textBytesPerByte
     const range = { topic, partition, offset, limit: 1, waitMs: 0, bytesMax: 1, bytesPerByte }
-    const take = answers.of((callback) => context.env.ended(callback))
+    const { take } = answers.of((callback) => context.env.ended(callback))
     const { messages } = await readRange(range, reading, take, asking)
     const [message] = messages
     if (message === undefined || message.offset !== offset) {
@@ -224,17 +222,24 @@ function messageFromLine(line: Uint8Array, number: number): JsonMessage {
   return messageFromJson(line, `line ${number}`)
 }
 
-/** The lines that are not empty. */
-function linesOf(body: Uint8Array): Uint8Array[] {
-  const lines: Uint8Array[] = []
-  for (let start = 0; start < body.length; ) {
+/** The lines that are not blank, with their numbers from 1. */
+async function* linesOf(
+  body: Uint8Array,
+  slices: Slices,
+): AsyncGenerator<{ readonly line: Uint8Array; readonly number: number }, void, undefined> {
+  let number = 1
+  for (let start = 0; ; ) {
+    for (let byte = body[start]; byte !== undefined && blanks.has(byte); byte = body[++start]) {
+      if (byte === newline) number++
+      if (start % roundBytes === 0 && slices.isDue) await slices.pause()
+    }
+    if (start >= body.length) return
     const end = body.indexOf(newline, start)
     const line = body.subarray(start, end < 0 ? body.length : end)
-    if (line.some((byte) => byte > 0x20)) lines.push(line)
-    if (end < 0) break
-    start = end + 1
+    if (slices.isDueAfter(line.length / roundBytes)) await slices.pause()
+    yield { line, number }
+    start += line.length
   }
-  return lines
 }
 
 function rawAnswer(message: StoredMessage): Response {

@@ -3,6 +3,7 @@
  * the same.
  */
 import type { RequestContext, TopicInfo, TopicPage } from '@kaska/protocol'
+import { Slices } from '../transport/slices.ts'
 import { BoundsQueue, lagOf } from './group-lag.ts'
 import type { HttpApp, HttpParts } from './http-parts.ts'
 import { ifReached } from './if-reached.ts'
@@ -15,10 +16,11 @@ import {
   topicSeriesMax,
 } from './metric-table.ts'
 import { headText, histogramText, sampleText } from './metrics-text.ts'
-import { Slices } from './slices.ts'
 
 /** How long an answer waits for the sizes of logs that are not open: shorter than any scraper's time-out. */
 const sizesWaitMs = 1000
+/** A metric's series, about: so much work is one. */
+const seriesPerRow = 100
 
 export function metricsPath(app: HttpApp, parts: HttpParts): void {
   let making: Promise<string> | undefined
@@ -43,7 +45,7 @@ async function makeText(parts: HttpParts): Promise<string> {
     } else {
       for (const sample of row.samples(gathered)) text += sampleText(row.name, sample)
     }
-    await slices.round()
+    if (slices.isDueAfter(seriesPerRow)) await slices.pause()
   }
   return text
 }
@@ -74,7 +76,7 @@ async function topicsOf({ engine, figures }: HttpParts, slices: Slices): Promise
   let next: number | undefined = 0
   while (next !== undefined && shown.length < topicSeriesMax) {
     const page: TopicPage = await engine.listTopics(next, asking)
-    await slices.round()
+    if (slices.isDueAfter(page.topics.length)) await slices.pause()
     const short = page.topics.filter(({ name }) => name.length <= nameLengthMax)
     shown.push(...short.slice(0, topicSeriesMax - shown.length))
     next = page.next
@@ -96,7 +98,7 @@ async function lagsOf({ figures, broker }: HttpParts, slices: Slices): Promise<G
   const bounds = new BoundsQueue(figures, asking)
   for await (const { name: group, offsets } of broker.groups.list(0, asking)) {
     for (const { topic, partition, value } of offsets) {
-      await slices.round()
+      if (slices.isDue) await slices.pause()
       rows++
       if (Math.max(group.length, topic.name.length) > nameLengthMax) continue
       if (asked === lagSeriesMax) continue

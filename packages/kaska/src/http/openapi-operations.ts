@@ -172,7 +172,7 @@ export const operations: readonly Operation[] = [
     summary: 'Makes a topic. Settings: docs/reference/topic-config.md.',
     body: body(newTopic, { name: 'payments', partitions: 3, config: { 'retention.ms': 86400000 } }),
     answers: { 201: answer('It is there, durably.', ref('Topic')) },
-    problems: [409, 413, 415],
+    problems: [409, 413, 415, 507],
   },
   {
     method: 'get',
@@ -199,7 +199,7 @@ export const operations: readonly Operation[] = [
       { config: { 'retention.ms': 3600000, 'segment.ms': null }, partitions: 3 },
     ),
     answers: { 200: answer('The topic as it is now.', ref('TopicDescription')) },
-    problems: [404, 413, 415, 501],
+    problems: [404, 413, 415, 501, 507],
   },
   {
     method: 'delete',
@@ -285,6 +285,9 @@ export const operations: readonly Operation[] = [
     id: 'tailTopic',
     tag: 'Messages',
     summary: 'Messages of all partitions as they come, as Server-Sent Events.',
+    description:
+      'Of a topic of at most 500 partitions. Messages that were deleted meanwhile are passed over; an event of ' +
+      'the type `problem` says what cannot be shown, or why the tail ends.',
     parameters: [
       topic,
       query('from', { type: 'string', enum: ['start', 'end'] }, 'end unless said.', 'start'),
@@ -321,7 +324,7 @@ export const operations: readonly Operation[] = [
       { partition: 0, before: 1 },
     ),
     answers: { 200: answer('What is left.', object({ bounds: list(ref('Bounds')) })) },
-    problems: [404, 413, 415, 416, 501],
+    problems: [404, 413, 415, 416, 501, 507],
   },
   {
     method: 'put',
@@ -332,7 +335,7 @@ export const operations: readonly Operation[] = [
     parameters: oneTopicOfGroup,
     body: body(object({ offset: count }), { offset: 1 }),
     answers: { 200: answer('It is durable.', ref('Committed')) },
-    problems: [404, 409, 413, 415],
+    problems: [404, 409, 413, 415, 507],
   },
   {
     method: 'get',
@@ -388,7 +391,7 @@ export const operations: readonly Operation[] = [
       { topic: 'orders', to: 'latest', dryRun: false },
     ),
     answers: { 200: answer('From where to where.', ref('Moves')) },
-    problems: [404, 409, 413, 415, 501],
+    problems: [404, 409, 413, 415, 501, 507],
   },
   {
     method: 'delete',

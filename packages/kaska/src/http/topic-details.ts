@@ -1,8 +1,8 @@
 /** GET /api/v1/topics?details=1: what a list of topics shows of each. */
 import type { RequestContext, TopicInfo } from '@kaska/protocol'
+import type { Slices } from '../transport/slices.ts'
 import type { BrokerParts } from './broker-parts.ts'
 import { type FigureSource, unknownTraffic } from './figure-source.ts'
-import type { Slices } from './slices.ts'
 
 export interface DetailSources {
   readonly figures: FigureSource
@@ -27,7 +27,7 @@ export async function topicDetails(
   const retention = await figures.retentionOf(topics, asking)
   const details: object[] = []
   for (const [index, topic] of topics.entries()) {
-    await slices.round()
+    if (slices.isDue) await slices.pause()
     if (found[index] === undefined) continue
     const { traffic, ...held } = found[index]
     const groups = [...(readers.get(topic.name) ?? [])]
@@ -51,7 +51,7 @@ async function readersOf(
   let visited = 0
   for await (const { name, offsets, members } of broker.groups.list(0, asking)) {
     for (const { topic } of offsets) {
-      await slices.round()
+      if (slices.isDue) await slices.pause()
       asking.signal?.throwIfAborted()
       if (++visited > offsetsMax) return readers
       add(topic.name, name)

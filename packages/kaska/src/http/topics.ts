@@ -5,10 +5,10 @@ import {
   type TopicName,
   topicNameOf,
 } from '@kaska/protocol'
+import { Slices } from '../transport/slices.ts'
 import { jsonBody, membersOf } from './body.ts'
 import { contextOf, type HttpApp, type HttpParts } from './http-parts.ts'
 import { integerQuery, topicParameter } from './parameters.ts'
-import { Slices } from './slices.ts'
 import { topicDetails } from './topic-details.ts'
 
 export function topicPaths(app: HttpApp, parts: HttpParts): void {

@@ -8,6 +8,7 @@
  * of what it wants, and answers only what has changed of what there is. See fetch-session.ts.
  */
 import { type Chunks, kafka, noTopicId, type TopicId, type TopicInfo } from '@kaska/protocol'
+import { Slices } from '../transport/slices.ts'
 import { FetchPart, type FetchSession, keyOf, type Said } from './fetch-session.ts'
 import { handler, type KafkaContext } from './handler.ts'
 import { codeOf, leaderEpochCode } from './kafka-error.ts'
@@ -17,7 +18,6 @@ import type {
   StoredReadPartResult,
   StoredReadResult,
 } from './kafka-store.ts'
-import { Slices } from './slices.ts'
 import { findTopic } from './topics.ts'
 
 const { errorCode } = kafka

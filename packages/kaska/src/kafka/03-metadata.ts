@@ -4,11 +4,11 @@
  * names Kafka cannot carry are in no list.
  */
 import { type kafka as Kafka, kafka, noTopicId, type TopicInfo } from '@kaska/protocol'
+import { Slices } from '../transport/slices.ts'
 import { AnswerMemory } from './answer-memory.ts'
 import { forEachAtOnce } from './at-once.ts'
 import { handler, type KafkaContext } from './handler.ts'
 import { codeOf } from './kafka-error.ts'
-import { Slices } from './slices.ts'
 import { createMissing, findTopic, isKafkaName, kafkaTopics, placementOf } from './topics.ts'
 
 const { errorCode } = kafka

@@ -4,8 +4,8 @@
  * enabled; so is any other type of key.
  */
 import { kafka } from '@kaska/protocol'
+import { Slices } from '../transport/slices.ts'
 import { handler, type KafkaContext } from './handler.ts'
-import { Slices } from './slices.ts'
 
 const { errorCode } = kafka
 

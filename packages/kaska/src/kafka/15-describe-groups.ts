@@ -3,8 +3,8 @@
  * Dead, from version 6 on with GROUP_ID_NOT_FOUND (KIP-1043).
  */
 import { kafka } from '@kaska/protocol'
+import { Slices } from '../transport/slices.ts'
 import { handler, type KafkaBroker } from './handler.ts'
-import { Slices } from './slices.ts'
 
 const { errorCode } = kafka
 

@@ -3,8 +3,8 @@
  * types (from 5 on, KIP-848). All groups here are classic ones.
  */
 import { kafka } from '@kaska/protocol'
+import { Slices } from '../transport/slices.ts'
 import { handler } from './handler.ts'
-import { Slices } from './slices.ts'
 
 const groupType = 'classic'
 

@@ -14,12 +14,12 @@ import {
   type TopicDefaults,
   topicSettings,
 } from '../config/topic-settings.ts'
+import { Slices } from '../transport/slices.ts'
 import { AnswerMemory } from './answer-memory.ts'
 import { forEachAtOnce, repeated } from './at-once.ts'
 import { type ConfigRow, rowBytes, topicRows } from './config-rows.ts'
 import { handler, type KafkaContext } from './handler.ts'
 import { Refusal, refusedRow } from './refusal.ts'
-import { Slices } from './slices.ts'
 import { checkReplicas, collisionFault, nameFault } from './topics.ts'
 
 const { errorCode } = kafka

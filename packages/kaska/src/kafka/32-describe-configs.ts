@@ -6,6 +6,7 @@
  * who asks for more than is free is asked to come again.
  */
 import { kafka } from '@kaska/protocol'
+import { Slices } from '../transport/slices.ts'
 import { AnswerMemory } from './answer-memory.ts'
 import {
   brokerRows,
@@ -17,7 +18,6 @@ import {
 } from './config-rows.ts'
 import { handler, type KafkaContext } from './handler.ts'
 import { Refusal, refusedRow } from './refusal.ts'
-import { Slices } from './slices.ts'
 import { findTopic, nameFault } from './topics.ts'
 
 const { errorCode } = kafka

@@ -1,6 +1,6 @@
 /** Many changes of one request: a limited number at a time, so that they share syncs, begun in slices. */
 import type { Clock } from '@kaska/protocol'
-import { Slices } from './slices.ts'
+import { Slices } from '../transport/slices.ts'
 
 const atOnceMax = 100
 /** To begin a change is as much work as so many rounds of another loop. */

@@ -30,10 +30,10 @@ import type { Connection, ConnectionBytes, ConnectionLog } from '../figures/conn
 import type { OperationFigures } from '../figures/request-figures.ts'
 import { FrameIntake } from '../transport/frame-intake.ts'
 import { ProgressWatch } from '../transport/progress-watch.ts'
+import { Slices } from '../transport/slices.ts'
 import { apiVersionsKey, refuseApiVersions } from './18-api-versions.ts'
 import { failureIn } from './answer-failure.ts'
 import type { Endpoint, Handler, KafkaBroker, KafkaContext } from './handler.ts'
-import { Slices } from './slices.ts'
 
 /** What all sessions of a broker have in common. */
 export interface SessionShared {
