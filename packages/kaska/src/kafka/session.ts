@@ -58,12 +58,16 @@ interface Arrived {
   readonly handler: Handler | undefined
 }
 
-/** The place of an answer among the others. */
+/** A request under way: the place of its answer among the others. */
 interface Slot {
-  /** Undefined while it is not ready. */
-  chunks: Chunks | undefined
+  readonly request: Arrived
   readonly isPipelined: boolean
-  readonly afterSent: (() => void)[]
+  /** Memory that is reserved for it while it is decoded. */
+  reserved: number
+  /** Undefined while the answer is not ready. */
+  chunks: Chunks | undefined
+  /** Undefined while nobody wants to hear of it: so it is for most. */
+  afterSent: (() => void)[] | undefined
 }
 
 /** A request up to this length takes no memory worth counting when it is decoded. */
@@ -259,9 +263,9 @@ export class KafkaSession implements Receiver, ConnectionBytes {
     }
   }
 
-  #count({ apiKey }: kafka.RequestHeader, arrivedAt: number, failure: string | undefined): void {
+  #count({ header, arrivedAt }: Arrived, failure: string | undefined): void {
     const { figures, broker } = this.#shared
-    const of = figures.get(apiKey)
+    const of = figures.get(header.apiKey)
     if (of !== undefined) {
       this.connection.answered(of, arrivedAt, broker.clock.monotonic(), failure)
     }
@@ -272,53 +276,68 @@ export class KafkaSession implements Receiver, ConnectionBytes {
     return handler?.isPipelined === true && this.#unpipelined === 0
   }
 
-  #begin({ frame, reader, header, arrivedAt, handler }: Arrived): void {
+  #begin(request: Arrived): void {
+    const { frame, reader, header, handler } = request
     const isPipelined = handler?.isPipelined === true
-    const slot: Slot = { chunks: undefined, isPipelined, afterSent: [] }
+    const slot: Slot = {
+      request,
+      isPipelined,
+      reserved: 0,
+      chunks: undefined,
+      afterSent: undefined,
+    }
     this.#inFlight++
     this.#slots.push(slot)
     if (!isPipelined) this.#unpipelined++
-    let reserved = 0
-    const letGo = () => {
-      this.#inFlight--
-      this.#intake.release(frame)
-      this.#shared.broker.budget.release(reserved)
-    }
-    const end = (response: unknown) => {
-      letGo()
-      this.#count(header, arrivedAt, failureIn(response))
-      if (this.#isClosed) runAll(slot.afterSent)
-      else this.#answer(slot, header, handler, response)
-    }
-    const fail = (error: unknown) => {
-      letGo()
-      this.#count(header, arrivedAt, error instanceof Error ? error.message : String(error))
-      runAll(slot.afterSent)
-      this.#refuse(error)
-    }
     if (handler === undefined) {
-      end(refuseApiVersions(this.#shared.broker))
+      this.#end(slot, refuseApiVersions(this.#shared.broker))
       return
     }
     let answer: unknown
     try {
       const { apiVersion } = header
-      reserved = this.#admit(frame, header, handler)
+      slot.reserved = this.#admit(frame, header, handler)
       const context = this.#contextFor(header, slot)
       // What is pipelined takes effect at once; its bytes are mostly records, which are not decoded.
       if (isPipelined || chunksLength(frame) <= smallRequestBytes) {
         answer = handler.handle(context, handler.request.read(reader, apiVersion), apiVersion)
       } else {
-        answer = this.#decode(handler, reader, apiVersion).then((request) =>
-          handler.handle(context, request, apiVersion),
+        answer = this.#decode(handler, reader, apiVersion).then((decoded) =>
+          handler.handle(context, decoded, apiVersion),
         )
       }
     } catch (error) {
-      fail(error)
+      this.#fail(slot, error)
       return
     }
-    if (!(answer instanceof Promise)) end(answer)
-    else answer.then(end, fail)
+    if (!(answer instanceof Promise)) this.#end(slot, answer)
+    else {
+      answer.then(
+        (response) => this.#end(slot, response),
+        (error) => this.#fail(slot, error),
+      )
+    }
+  }
+
+  #end(slot: Slot, response: unknown): void {
+    this.#letGo(slot)
+    this.#count(slot.request, failureIn(response))
+    if (this.#isClosed) runAll(slot.afterSent)
+    else this.#answer(slot, response)
+  }
+
+  #fail(slot: Slot, error: unknown): void {
+    this.#letGo(slot)
+    this.#count(slot.request, error instanceof Error ? error.message : String(error))
+    runAll(slot.afterSent)
+    this.#refuse(error)
+  }
+
+  /** The request's bytes are needed no more. */
+  #letGo({ request, reserved }: Slot): void {
+    this.#inFlight--
+    this.#intake.release(request.frame)
+    this.#shared.broker.budget.release(reserved)
   }
 
   /** Decodes a large request in slices. Rejects with ProtocolError. */
@@ -361,12 +380,7 @@ export class KafkaSession implements Receiver, ConnectionBytes {
     return { principal: null, clientId, address: this.#transport.remoteAddress }
   }
 
-  #answer(
-    slot: Slot,
-    header: kafka.RequestHeader,
-    handler: Handler | undefined,
-    response: unknown,
-  ): void {
+  #answer(slot: Slot, response: unknown): void {
     if (response === undefined) {
       const index = this.#slots.indexOf(slot)
       if (index >= 0) this.#slots.splice(index, 1)
@@ -374,7 +388,7 @@ export class KafkaSession implements Receiver, ConnectionBytes {
       runAll(slot.afterSent)
     } else {
       try {
-        slot.chunks = encode(header, handler, response)
+        slot.chunks = encode(slot.request, response)
       } catch (error) {
         runAll(slot.afterSent)
         this.#refuse(error)
@@ -397,34 +411,44 @@ export class KafkaSession implements Receiver, ConnectionBytes {
 
   /** Sends the answers that are next and ready, together. */
   #flush(): void {
-    if (this.#isDone) return
-    const chunks: Uint8Array[] = []
-    const sent: (() => void)[] = []
-    let length = 0
-    for (;;) {
-      const slot = this.#slots[0]
-      if (slot?.chunks === undefined) break
-      this.#slots.shift()
-      if (!slot.isPipelined) this.#unpipelined--
-      for (const chunk of slot.chunks) {
-        chunks.push(chunk)
-        length += chunk.length
-      }
-      for (const callback of slot.afterSent) sent.push(callback)
-    }
-    if (length === 0) return
+    const first = this.#takeReady()
+    if (first === undefined) return
+    const { chunks = [], afterSent } = this.#join(first)
+    const length = chunksLength(chunks)
     this.#writtenBytes += length
     const { unsentBytesMax } = this.#shared.broker.limits
     const isMuch = this.#transport.unsentBytes + length > unsentBytesMax
     this.#transport.write(
       chunks,
-      sent.length === 0 && !isMuch
+      afterSent === undefined && !isMuch
         ? undefined
         : () => {
-            runAll(sent)
+            runAll(afterSent)
             if (this.#isHeldBack && !this.#isEnding) this.#takeFrames()
           },
     )
+  }
+
+  /** The next answer, if it is ready. */
+  #takeReady(): Slot | undefined {
+    const slot = this.#slots[0]
+    if (this.#isDone || slot?.chunks === undefined) return undefined
+    this.#slots.shift()
+    if (!slot.isPipelined) this.#unpipelined--
+    return slot
+  }
+
+  /** An answer and those that are ready behind it; most are alone. */
+  #join(first: Slot): Pick<Slot, 'chunks' | 'afterSent'> {
+    let next = this.#takeReady()
+    if (next === undefined) return first
+    const chunks = [...(first.chunks ?? [])]
+    const afterSent = [...(first.afterSent ?? [])]
+    for (; next !== undefined; next = this.#takeReady()) {
+      for (const chunk of next.chunks ?? []) chunks.push(chunk)
+      for (const callback of next.afterSent ?? []) afterSent.push(callback)
+    }
+    return { chunks, afterSent: afterSent.length === 0 ? undefined : afterSent }
   }
 
   /** Ends the connection for what it sent, or for what could not be answered. */
@@ -479,7 +503,10 @@ class Context implements KafkaContext {
     endpoint: Endpoint,
   ) {
     this.#session = session
-    this.afterSent = (callback) => slot.afterSent.push(callback)
+    this.afterSent = (callback) => {
+      slot.afterSent ??= []
+      slot.afterSent.push(callback)
+    }
     this.broker = broker
     this.request = request
     this.endpoint = endpoint
@@ -494,16 +521,12 @@ class Context implements KafkaContext {
   }
 }
 
-function runAll(callbacks: (() => void)[]): void {
-  for (const callback of callbacks.splice(0)) callback()
+function runAll(callbacks: (() => void)[] | undefined): void {
+  for (const callback of callbacks?.splice(0) ?? []) callback()
 }
 
 /** The answer with its header and its length: small fields in one buffer, all else by reference. */
-function encode(
-  header: kafka.RequestHeader,
-  handler: Handler | undefined,
-  response: unknown,
-): Chunks {
+function encode({ header, handler }: Arrived, response: unknown): Chunks {
   const writer = new ChunkWriter()
   // The length, which is known last.
   writer.i32(0)
