@@ -12,11 +12,13 @@ export class Ports {
     this.#refuseClosed()
     const { openListener } = await import('./listen.ts')
     const listening = await openListener(options, await parts())
+    let closing: Promise<void> | undefined
     const entry: Listening = {
       ...listening,
-      close: async () => {
-        this.#listening.delete(entry)
-        await listening.close()
+      close: () => {
+        // What a port waits for when it closes, it waits for once.
+        closing ??= listening.close().finally(() => this.#listening.delete(entry))
+        return closing
       },
     }
     this.#listening.add(entry)

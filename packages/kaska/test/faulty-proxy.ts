@@ -9,14 +9,16 @@ export class FaultyProxy implements AsyncDisposable {
   lostBytes = 0
   #losesAnswers = false
   #isRefusing = false
-  readonly #brokerPort: number
+  /** Where later connections go to. */
+  brokerPort: number
   readonly #pairs = new Set<readonly [Socket, Socket]>()
   readonly #server = createServer({ noDelay: true }, (near) => this.#accept(near))
 
   private constructor(brokerPort: number) {
-    this.#brokerPort = brokerPort
+    this.brokerPort = brokerPort
   }
 
+  /** 0: the broker comes later. */
   static async start(brokerPort: number): Promise<FaultyProxy> {
     const proxy = new FaultyProxy(brokerPort)
     proxy.#server.listen(0, '127.0.0.1')
@@ -68,7 +70,7 @@ export class FaultyProxy implements AsyncDisposable {
       near.destroy()
       return
     }
-    const far = connect({ port: this.#brokerPort, host: '127.0.0.1', noDelay: true })
+    const far = connect({ port: this.brokerPort, host: '127.0.0.1', noDelay: true })
     far.on('error', () => {})
     const pair = [near, far] as const
     this.#pairs.add(pair)

@@ -7,12 +7,16 @@ import { once } from 'node:events'
 import { readdir } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 import { ConnectionError, connect, InvalidArgumentError } from '@kaska/client'
+import { type Engine, native } from '@kaska/protocol'
+import { createBroker } from '../src/broker.ts'
 import { createGateway } from '../src/gateway.ts'
 import { startBroker } from '../src/testing.ts'
 import { run, start, temporaryDirectory } from './cli-process.ts'
 import { textOf } from './client-modes.ts'
+import { FaultyProxy } from './faulty-proxy.ts'
+import { dialKafkaPort } from './kafka-socket.ts'
+import { dial } from './raw-client.ts'
 
 const unreachable = 'kafka://ada:secret@127.0.0.1:1'
 
@@ -37,14 +41,12 @@ test('what a broker with logs of its own is told does not go with --engine, and 
   assert.equal(odd.code, 2)
 })
 
-test('nobody there: an error within 5 s that says what to do, without the password', async () => {
+test('nobody there: an error that says what to do, without the password', async () => {
   await using directory = await temporaryDirectory()
   // What stands in the environment for a broker is weaker than --engine.
   const env = { KASKA_DATA: 'data', KASKA_SYNC: 'os' }
-  const began = performance.now()
   const args = ['serve', '--port', '0', '--engine', unreachable]
   const { code, stdout, stderr } = await run(args, { env, cwd: directory.path })
-  assert.ok(performance.now() - began < 5_000)
   assert.match(stderr, /^kaska: no broker of the cluster answers: [^\n]*127\.0\.0\.1:1[^\n]*\n$/)
   assert.match(stderr, /; see that the cluster runs/)
   assert.doesNotMatch(stderr, /secret/)
@@ -132,46 +134,87 @@ test('there is nothing to advertise', async () => {
   await assert.rejects(gateway.listen({ port: 0, advertise }), InvalidArgumentError)
 })
 
-test('its end ends a poll that waits, at once, and more ports are refused', async () => {
+test('its end answers a poll that waits, and more ports are refused', async () => {
   await using cluster = await startBroker()
   const engine = `kafka://127.0.0.1:${cluster.port}`
   const gateway = await createGateway({ engine, topics: [{ name: 'orders' }] })
-  const { url } = await gateway.listen({ port: 0 })
-  await using client = await connect(url, { requestTimeoutMs: 500 })
-  await client.subscribe(['orders'])
-  const waiting = client.poll({ timeoutMs: 60_000 })
-  waiting.catch(() => {})
-  await client.topicCount()
-  const began = performance.now()
+  const { port } = await gateway.listen({ port: 0 })
+  const client = await dial(port)
+  const waiting = client.poll(await client.resolve('orders'), 0, 60_000)
+  await client.call(native.operation.ping)
   await gateway.close()
-  assert.ok(performance.now() - began < 2_000)
-  await assert.rejects(waiting, ConnectionError)
+  // A connection that is not answered in time would be closed without a word.
+  assert.deepEqual((await waiting).batches, [])
+  await client.closed
   await assert.rejects(gateway.listen({ port: 0 }), /closed/)
 })
 
+test('a port may be closed by several at once, and the gateway waits for that', async () => {
+  await using cluster = await startBroker()
+  const engine = `kafka://127.0.0.1:${cluster.port}`
+  const gateway = await createGateway({ engine, topics: [{ name: 'orders' }] })
+  const listening = await gateway.listen({ port: 0 })
+  const client = await dial(listening.port)
+  const waiting = client.poll(await client.resolve('orders'), 0, 60_000)
+  using kafka = dialKafkaPort(listening.port)
+  await kafka.ask(3, 12, { topics: [] })
+  await Promise.all([listening.close(), listening.close(), gateway.close()])
+  assert.deepEqual((await waiting).batches, [])
+  await listening.close()
+})
+
+/** Resolves when the engine has asked its cluster for a send and a count in vain. */
+function askedInVain(engine: Engine): Promise<unknown> {
+  const send = engine.send.bind(engine)
+  const topicCount = engine.topicCount.bind(engine)
+  const sent = new Promise<void>((resolve) => {
+    engine.send = async (...args) => {
+      const results = await send(...args)
+      if (results.some(({ error }) => error instanceof ConnectionError)) resolve()
+      return results
+    }
+  })
+  const counted = new Promise<void>((resolve) => {
+    engine.topicCount = (...args) => {
+      const count = topicCount(...args)
+      count.catch(() => resolve())
+      return count
+    }
+  })
+  return Promise.all([sent, counted])
+}
+
 test('a cluster that is away for a while is waited for', async () => {
   await using directory = await temporaryDirectory()
-  const where = { data: directory.path, sync: 'os' } as const
-  let cluster = await startBroker(where)
-  const { port } = cluster
-  const engine = `kafka://127.0.0.1:${port}`
-  await using gateway = await createGateway({ engine, topics: [{ name: 'orders' }] })
-  const { url } = await gateway.listen({ port: 0 })
-  await using client = await connect(url)
-  await client.subscribe(['orders'])
-  await client.send('orders', 'before')
-  await cluster.close()
-  const sending = client.send('orders', 'meanwhile')
-  const counting = client.topicCount()
-  // Both have been asked of the cluster, in vain.
-  await delay(200)
-  cluster = await startBroker({ ...where, port })
+  // The cluster is known by a port that stays, whatever port it has had.
+  await using door = await FaultyProxy.start(0)
+  const open = async () => {
+    const broker = await createBroker({ data: directory.path, sync: 'os' })
+    const advertise = { host: '127.0.0.1', port: door.port }
+    const { port } = await broker.listen({ port: 0, advertise })
+    door.brokerPort = port
+    return broker
+  }
+  let cluster = await open()
   try {
+    const engine = `kafka://127.0.0.1:${door.port}`
+    await using gateway = await createGateway({ engine, topics: [{ name: 'orders' }] })
+    const { url } = await gateway.listen({ port: 0 })
+    await using client = await connect(url)
+    await client.subscribe(['orders'])
+    await client.send('orders', 'before')
+    door.refuse(true)
+    await cluster.close()
+    const inVain = askedInVain(gateway.engine)
+    const sending = client.send('orders', 'meanwhile')
+    const counting = client.topicCount()
+    await inVain
+    cluster = await open()
+    door.refuse(false)
     assert.deepEqual([(await sending).offset, await counting], [1, 1])
     assert.equal(textOf(await client.poll({ timeoutMs: 10_000 })), 'before')
     assert.equal(textOf(await client.poll({ timeoutMs: 10_000 })), 'meanwhile')
   } finally {
-    await client.close()
     await cluster.close()
   }
 })
