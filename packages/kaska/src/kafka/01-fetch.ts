@@ -173,6 +173,7 @@ class Fetching {
     const result = await this.#readStored(wanted, {
       waits: wanted.length > 0 && !isFenced(refused.values()),
     })
+    this.#context.afterSent(() => result.release())
     let next = 0
     for (const part of parts) {
       if (this.#slices.isDue) await this.#slices.pause()
@@ -219,6 +220,7 @@ class Fetching {
         for (const part of late) if (part.watched) take(partOf(part.watched.topic, part))
       },
     })
+    this.#context.afterSent(() => result.release())
     session.readEnded()
     this.#read.push(...late)
     for (const [part, code] of refused) this.#settle(session, part, rowOf(part, code))
@@ -231,14 +233,14 @@ class Fetching {
   }
 
   /** Waits neither for nothing nor with a failed read in its hands, as Kafka. */
-  async #readStored(
+  #readStored(
     parts: readonly StoredReadPart[],
     { waits, late }: { waits: boolean; late?: StoredReadLate },
   ): Promise<StoredReadResult> {
-    const { broker, signal, request, afterSent } = this.#context
+    const { broker, signal, request } = this.#context
     const { fetchWaitMsMax, fetchBytesMax } = broker.limits
     const { maxWaitMs, minBytes, maxBytes } = this.#request
-    const result = await broker.store.readStored(
+    return broker.store.readStored(
       {
         parts,
         waitMs: waits ? clamp(maxWaitMs, fetchWaitMsMax) : 0,
@@ -248,8 +250,6 @@ class Fetching {
       },
       { ...request, signal },
     )
-    afterSent(() => result.release())
-    return result
   }
 
   #find({ topic }: FetchPart): TopicInfo | undefined {
@@ -287,11 +287,14 @@ class Fetching {
     rows.partitions.push(row)
   }
 
-  /** Many rows are encoded here, in slices. */
-  async #responses(): Promise<Responses> {
+  #responses(): Responses | Promise<Responses> {
     const topics = [...this.#topics.values()]
     const count = topics.reduce((sum, { partitions }) => sum + partitions.length, 0)
-    if (count < slicedRowsMin) return topics
+    return count < slicedRowsMin ? topics : this.#encode(topics)
+  }
+
+  /** In slices. */
+  async #encode(topics: readonly TopicRows[]): Promise<Responses> {
     const encoder = new kafka.ElementsEncoder(kafka.fetchResponse, 'responses', this.#version)
     for (const topic of topics) {
       if (this.#slices.isDueAfter(topic.partitions.length)) await this.#slices.pause()
