@@ -1,21 +1,26 @@
 /** What a mirror does with a target that answers late, forgets, refuses, or loses the connection. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import {
+  type Clock,
   ConnectionError,
   type Engine,
+  OutOfOrderSequenceError,
   type SendPartResult,
   type SendRequest,
+  topicNameOf,
   UnknownProducerError,
 } from '@kaska/protocol'
 import { createCodecs } from '../src/host/codecs.ts'
 import { nodeClock } from '../src/host/node-clock.ts'
 import { MirrorPartition } from '../src/mirror/mirror-partition.ts'
 import { Placement } from '../src/mirror/placement.ts'
-import { placeGroups } from '../src/mirror/target-place.ts'
-import { context } from './batches.ts'
+import { noteNames } from '../src/mirror/target-place.ts'
+import { batchOf, compressed, context } from './batches.ts'
 import {
   contentsOf,
+  deleteBefore,
   follow,
   mirrorOnce,
   numbered,
@@ -64,7 +69,7 @@ for (const hasGrown of [false, true]) {
   }
 }
 
-test('a target that has forgotten the producer: a new one is claimed', async () => {
+test('a target that has forgotten the producer: its numbers begin anew', async () => {
   await using from = await startSide()
   await using to = await startSide()
   await from.client.createTopic('t', { partitions: 2 })
@@ -72,26 +77,144 @@ test('a target that has forgotten the producer: a new one is claimed', async () 
   await mirrorOnce(from.engine, to.engine)
   await from.client.sendBatch('t', numbered(10, 0, 10))
   await from.client.sendBatch('t', numbered(10, 1))
-  const forgotten = new Set<number>()
-  const send: Engine['send'] = async (request, asker) => {
-    const id = request.producer?.producerId ?? -1
-    if (forgotten.size === 0 || forgotten.has(id)) {
-      forgotten.add(id)
-      const error = new UnknownProducerError('who is that?')
-      return request.parts.map((): SendPartResult => ({ error }))
-    }
-    return await to.engine.send(request, asker)
-  }
-  const { status, lines } = await mirrorOnce(from.engine, wrapEngine(to.engine, { send }))
+  // Whoever has not sent there yet is as good as forgotten.
+  const producer = { producerId: 7, producerEpoch: 0 }
+  const refused: Error[] = []
+  const target = wrapEngine(to.engine, {
+    send: async (request, asker) => {
+      const results = await to.engine.send({ ...request, producer }, asker)
+      refused.push(...results.flatMap(({ error }) => error ?? []))
+      return results
+    },
+  })
+  const { status, lines } = await mirrorOnce(from.engine, target)
   assert.deepEqual([status.messages, status.failures, lines], [20, 0, []])
+  assert.deepEqual(
+    refused.map((error) => error instanceof UnknownProducerError),
+    [true],
+  )
   await from.client.sendBatch('t', numbered(10, 0, 20))
-  assert.deepEqual((await mirrorOnce(from.engine, to.engine)).lines, [])
+  assert.deepEqual((await mirrorOnce(from.engine, target)).lines, [])
+  assert.equal(refused.length, 1)
   for (const partition of [0, 1]) {
     assert.deepEqual(
       contentsOf(await readPartition(to.engine, 't', partition)),
       contentsOf(await readPartition(from.engine, 't', partition)),
     )
   }
+})
+
+test('a mirror that stands still between its look at the target and its first message', async () => {
+  await using from = await startSide()
+  await using to = await startSide()
+  await from.client.createTopic('t')
+  await from.client.sendBatch('t', numbered(20))
+  let isOther = true
+  const other = async (): Promise<void> => {
+    if (isOther) assert.deepEqual((await mirrorOnce(from.engine, to.engine)).lines, [])
+    isOther = false
+  }
+  const target = wrapEngine(to.engine, {
+    initProducer: async (asker) => {
+      await other()
+      return await to.engine.initProducer(asker)
+    },
+    send: async (request, asker) => {
+      await other()
+      return await to.engine.send(request, asker)
+    },
+  })
+  const { status, lines } = await mirrorOnce(from.engine, target)
+  assert.deepEqual([status.failures, lines], [0, []])
+  const original = await readPartition(from.engine, 't')
+  assert.deepEqual(contentsOf(await readPartition(to.engine, 't')), contentsOf(original))
+})
+
+test('a batch that a cluster does not show for half a minute is waited for', async () => {
+  await using from = await startSide()
+  await using to = await startSide()
+  await from.client.createTopic('t')
+  await from.client.sendBatch('t', numbered(10))
+  const faster = 100
+  const clock: Clock = {
+    ...nodeClock,
+    monotonic: () => nodeClock.monotonic() * faster,
+    after: (delayMs, run) => nodeClock.after(delayMs / faster, run),
+  }
+  const started = clock.monotonic()
+  const target = wrapEngine(to.engine, {
+    send: async (request, asker) => {
+      if (clock.monotonic() > started + 30_000) return await to.engine.send(request, asker)
+      const error = new OutOfOrderSequenceError('20 is the next one')
+      return request.parts.map((): SendPartResult => ({ error }))
+    },
+  })
+  const { status, lines } = await mirrorOnce(from.engine, target, { clock })
+  assert.deepEqual([status.messages, lines], [10, []])
+})
+
+test('what compressed batches expand to is sent in requests of some size', async () => {
+  await using from = await startSide()
+  await using to = await startSide()
+  const partitions = 12
+  const { id } = await from.client.createTopic('t', { partitions })
+  const batch = compressed(batchOf([new Uint8Array(900_000)]), 1, gzipSync)
+  const parts = Array.from({ length: partitions }, (_, partition) => {
+    return { topic: id, partition, baseSequence: -1, batch }
+  })
+  await from.engine.send({ producer: undefined, parts }, context)
+  const sizes: number[] = []
+  const target = wrapEngine(to.engine, {
+    send: async (request, asker) => {
+      sizes.push(request.parts.reduce((sum, part) => sum + part.batch.recordsLength, 0))
+      return await to.engine.send(request, asker)
+    },
+  })
+  const { status, lines } = await mirrorOnce(from.engine, target)
+  assert.deepEqual([status.messages, lines], [partitions, []])
+  assert.ok(Math.max(...sizes) <= 4 << 20, `${sizes}`)
+})
+
+test('what the target deletes while it is read is no failure', async () => {
+  await using from = await startSide()
+  await using to = await startSide()
+  await from.client.createTopic('t')
+  await from.client.sendBatch('t', numbered(10))
+  await from.client.commit('g', 't', 3)
+  await mirrorOnce(from.engine, to.engine)
+  await from.client.sendBatch('t', numbered(10, 0, 10))
+  const [copy] = await to.engine.resolve([topicNameOf('t')], context)
+  let polls = 0
+  const target = wrapEngine(to.engine, {
+    poll: async (request, asker) => {
+      // The first looks for the last message, the last for the place of the name.
+      const end = await to.client.endOffset('t')
+      if (polls++ === 0) await deleteBefore(to.broker, copy?.id ?? '', end)
+      else if (end > 10) await deleteBefore(to.broker, copy?.id ?? '', end - 1)
+      return await to.engine.poll(request, asker)
+    },
+  })
+  const { status, lines } = await mirrorOnce(from.engine, target, { groups: ['g'] })
+  assert.deepEqual([status.messages, status.failures, lines], [10, 0, []])
+  assert.ok(polls > 1)
+})
+
+test('a topic that is gone at the target keeps no name of another one from being carried', async () => {
+  await using from = await startSide()
+  await using to = await startSide()
+  for (const name of ['gone', 't']) {
+    await from.client.createTopic(name)
+    await from.client.sendBatch(name, numbered(10))
+  }
+  const groups = ['g']
+  const mirror = follow(from.engine, to.engine, { groups, lookAroundMs: 3_600_000 })
+  await mirror.until(({ messages }) => messages === 20)
+  await to.client.deleteTopic('gone')
+  await from.client.commit('g', 't', 4)
+  const { status, lines } = await mirror.stop()
+  assert.equal(status.failures, 1, lines.join('\n'))
+  assert.match(lines.join('\n'), /^gone\/0 is not mirrored any more: the target: /)
+  assert.equal(await to.client.committed('g', 't'), 4)
 })
 
 test('an answer that is lost repeats nothing; a connection that is lost is waited for', async () => {
@@ -145,32 +268,13 @@ test('a message that is too large for the target ends its partition alone, and s
   assert.equal((await readPartition(to.engine, 't', 1)).length, 300)
 })
 
-test('a target that has forgotten the claim: the same producer goes on', async () => {
-  await using from = await startSide()
-  await using to = await startSide()
-  await from.client.createTopic('t')
-  await from.client.sendBatch('t', numbered(10))
-  const producers = new Set<number>()
-  const target = wrapEngine(to.engine, {
-    send: async (request, asker) => {
-      producers.add(request.producer?.producerId ?? -1)
-      return await to.engine.send(request, asker)
-    },
-    committed: async () => undefined,
-  })
-  await mirrorOnce(from.engine, target)
-  await from.client.sendBatch('t', numbered(10, 0, 10))
-  const { status, lines } = await mirrorOnce(from.engine, target)
-  assert.deepEqual([status.messages, lines, producers.size], [10, [], 1])
-})
-
 test('where partitions stand is written down again before a cluster forgets it', async () => {
   await using to = await startSide()
   const { id } = await to.client.createTopic('t')
   const written: number[] = []
   const target = wrapEngine(to.engine, {
     commit: async (group, entries, asker) => {
-      if (group === placeGroups.target) written.push(...entries.map(({ offset }) => offset))
+      if (group === noteNames.end) written.push(...entries.map(({ offset }) => offset))
       await to.engine.commit(group, entries, asker)
     },
   })

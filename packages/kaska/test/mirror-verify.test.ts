@@ -1,12 +1,12 @@
 /** `--verify`: both sides by count and checksum, and the first difference. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Engine, topicNameOf } from '@kaska/protocol'
+import { ConnectionError, type Engine, topicNameOf } from '@kaska/protocol'
 import { createCodecs } from '../src/host/codecs.ts'
 import { loadCrc32c } from '../src/host/crc32c.ts'
 import { nodeClock } from '../src/host/node-clock.ts'
 import { createTopicFilter } from '../src/mirror/topic-pattern.ts'
-import { type PartitionVerdict, verifyTopics } from '../src/mirror/verify.ts'
+import { type PartitionVerdict, type VerifyOptions, verifyTopics } from '../src/mirror/verify.ts'
 import { context } from './batches.ts'
 import {
   deleteBefore,
@@ -21,7 +21,7 @@ import {
 async function verify(
   from: Side,
   to: Side,
-  more: { since?: number; source?: Engine } = {},
+  more: Partial<VerifyOptions> = {},
 ): Promise<PartitionVerdict[]> {
   const verdicts: PartitionVerdict[] = []
   await verifyTopics(
@@ -187,4 +187,53 @@ test('the newest messages alone', async () => {
   await to.client.send('t', 'mine')
   const [verdict] = await verify(from, to, { since: 1_000_025 })
   assert.match(verdict?.difference ?? '', /the target's offset 23 is not at the source/)
+})
+
+test('a message that is missing where the comparison begins is found, whatever was deleted', async () => {
+  await using from = await startSide()
+  await using to = await startSide()
+  const { id } = await from.client.createTopic('t')
+  await from.client.sendBatch('t', numbered(10))
+  const copy = await to.client.createTopic('t')
+  for (const [offset, message] of numbered(10).entries()) {
+    if (offset === 5) continue
+    const headers = { n: String(offset), 'kaska-mirror': String(offset) }
+    await to.client.send('t', { ...message, headers })
+  }
+  await deleteBefore(to.broker, copy.id, 2)
+  const differenceOf = async (since?: number) => {
+    const [verdict] = await verify(from, to, since === undefined ? {} : { since })
+    return verdict?.difference ?? ''
+  }
+  const expected = /the source's offset 5 and the target's 5: the target's came from 6/
+  assert.match(await differenceOf(1_000_005), expected)
+  await deleteBefore(from.broker, id, 5)
+  assert.match(await differenceOf(), expected)
+})
+
+test('a partition that changes its leader is waited for', async () => {
+  await using from = await startSide()
+  await using to = await startSide()
+  await from.client.createTopic('t')
+  await from.client.sendBatch('t', numbered(10))
+  await mirrorOnce(from.engine, to.engine)
+  const told: string[] = []
+  const moving = (engine: Engine): Engine => {
+    let polls = 0
+    return wrapEngine(engine, {
+      poll: async (request, asker) => {
+        if (polls++ > 0) return await engine.poll(request, asker)
+        const { topic, partition } = request.parts[0] ?? assert.fail()
+        const error = new ConnectionError('there is no leader now')
+        return { batches: [], failures: [{ topic, partition, error }], release: () => {} }
+      },
+    })
+  }
+  const [verdict] = await verify(from, to, {
+    source: moving(from.engine),
+    target: moving(to.engine),
+    report: (line) => told.push(line),
+  })
+  assert.deepEqual([verdict?.difference, verdict?.target.messages], [undefined, 10])
+  assert.deepEqual(told, Array(2).fill('trying again: there is no leader now'))
 })

@@ -3,7 +3,14 @@
  * cut-over whether each name stands at the target where it stands at the source.
  */
 import type { Codecs, Engine, RequestContext } from '@kaska/protocol'
-import { forEachAtOnce, type Patience, patiently, textOf } from './asking.ts'
+import {
+  forEachAtOnce,
+  isRetriable,
+  mirrorContext,
+  type Patience,
+  patiently,
+  textOf,
+} from './asking.ts'
 import type { MirrorPartition } from './mirror-partition.ts'
 import type { PartitionTable } from './partition-table.ts'
 import { targetOffsetOf, translateOffset } from './translate.ts'
@@ -26,21 +33,28 @@ export class GroupCarrier {
     this.#options = options
   }
 
-  /** Rejects with the reason of the patience's signal alone. */
-  async carry(patience: Patience): Promise<void> {
+  /**
+   * What cannot be asked now is left for the next time, or waited for where this is the last. Rejects with the
+   * reason of the patience's signal alone.
+   */
+  async carry(patience: Patience, isLast: boolean): Promise<void> {
+    const { signal } = patience
     const { groups, table } = this.#options
     for (const group of groups) {
       await forEachAtOnce(table.live, async (each) => {
         if (each.state === 'unplaced') return
         const key = `${each.label} ${group}`
         try {
-          const done = await patiently(patience, (context) =>
-            translateOffset(this.#asking(context), group, each),
-          )
+          const translate = (context: RequestContext) =>
+            translateOffset(this.#asking(context), group, each)
+          const done = isLast
+            ? await patiently(patience, translate)
+            : await translate({ ...mirrorContext, signal })
           if (done !== undefined) each.carried.set(group, done)
           this.#refused.delete(key)
         } catch (error) {
-          if (patience.signal.aborted) throw error
+          if (signal.aborted) throw error
+          if (!isLast && isRetriable(error)) return
           const reason = textOf(error)
           if (this.#refused.get(key) === reason) return
           this.#refused.set(key, reason)

@@ -1,5 +1,5 @@
 /**
- * What a mirror does at its end: it writes down where it stands, carries committed offsets once more, and
+ * What a mirror does at its end: it notes where it stands, carries committed offsets once more, and
  * looks for messages of somebody else behind its own. Before a cut-over nobody is to use either side any
  * more: the source is watched for a while, and whatever shows that somebody does is a failure.
  */
@@ -50,7 +50,7 @@ export async function lookLast(options: LastLookOptions, goal: MirrorGoal): Prom
   try {
     await checkTarget(options, patience)
     await placement.note(table.live, patience)
-    await carrier.carry(patience)
+    await carrier.carry(patience, true)
     if (mode === 'cut-over' && !signal.aborted) {
       await checkSource(options, goal, { ...patience, signal })
       await carrier.check({ ...patience, signal })
@@ -68,14 +68,19 @@ export async function lookLast(options: LastLookOptions, goal: MirrorGoal): Prom
 async function checkTarget({ target, table }: LastLookOptions, patience: Patience): Promise<void> {
   const placed = table.live.filter(({ state }) => state !== 'unplaced')
   await forEachAtOnce(placed, async (each) => {
-    const { endOffset } = await patiently(patience, (context) =>
-      target.offsets(each.topic.target, each.partition, context),
-    )
-    if (endOffset <= each.targetEnd) return
-    table.fail(
-      each,
-      `somebody else writes to the target: it ends at ${endOffset} instead of ${each.targetEnd}`,
-    )
+    try {
+      const { endOffset } = await patiently(patience, (context) =>
+        target.offsets(each.topic.target, each.partition, context),
+      )
+      if (endOffset <= each.targetEnd) return
+      table.fail(
+        each,
+        `somebody else writes to the target: it ends at ${endOffset} instead of ${each.targetEnd}`,
+      )
+    } catch (error) {
+      if (patience.signal.aborted) throw error
+      table.fail(each, `the target: ${textOf(error)}`)
+    }
   })
 }
 

@@ -49,16 +49,15 @@ export class MirrorPartition {
   sentEnd = 0
   /** The sequence number of the next message. */
   sequence = 0
-  producerId = -1
-  /** The target does not know the producer any more: it is to be claimed anew. */
-  isClaimVoid = false
+  /** The target's end at which the target did not know the mirror's numbers any more. */
+  forgottenAt: number | undefined
   /** Failed sends, and those out of order, since the last acknowledgement; when it may go on. */
   attempts = 0
   disorders = 0
   notBefore = 0
   /** Messages that were deleted at the source before they were mirrored. */
   missed = 0
-  /** The target's end when the place was written down, and when that was. */
+  /** The target's end when the place was noted, and when that was. */
   noted: { readonly end: number; readonly at: number } | undefined
   /** What was carried over last, by the group's name. */
   readonly carried = new Map<string, Carried>()

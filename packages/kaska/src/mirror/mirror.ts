@@ -8,7 +8,8 @@
  *     poll 1 | poll 2       | poll 3       |
  *            | send 1 (acks)| send 2 (acks)| ...
  *
- * So what is in memory is two answers to polls and what is made of one, however many topics there are.
+ * So what is in memory is two answers to polls and what is made of one, however many topics there are. An
+ * answer has room for few of them: the next poll asks first for those behind the last one that was served.
  * Whatever goes wrong with a partition has one answer, that of a start: its place is read back from the
  * target (target-place.ts), and the mirror goes on from there.
  */
@@ -94,6 +95,9 @@ export class Mirror {
   readonly #table: PartitionTable
   readonly #outbox: Outbox
   readonly #carrier: GroupCarrier
+  #carrying: Promise<void> | undefined
+  /** The last partition of the last answer. */
+  #served: MirrorPartition | undefined
   #lookAroundAt = 0
   /** When the ends of the source were read that are to be reached. */
   #goalAt = 0
@@ -108,7 +112,7 @@ export class Mirror {
       ...options,
       refused: (each, error) => table.fail(each, textOf(error)),
     })
-    this.#outbox = new Outbox({ ...options, table, placement: this.#placement })
+    this.#outbox = new Outbox({ ...options, table })
     this.#carrier = new GroupCarrier({ ...options, table })
   }
 
@@ -128,14 +132,14 @@ export class Mirror {
 
   /** Mirrors until the end, or until the signal; resolves with how it went. */
   async run(): Promise<MirrorStatus> {
-    const { signal, source } = this.#options
+    const { signal } = this.#options
     let round: Round | undefined
     try {
       await this.#lookAround()
       while (!signal.aborted) {
         await this.#placeAll()
         if (this.#isDone) break
-        round ??= Round.start(source, this.#table, signal)
+        round ??= this.#ask()
         if (round === undefined) {
           await this.#rest()
         } else {
@@ -144,8 +148,8 @@ export class Mirror {
           round = undefined
           if (result !== undefined) {
             try {
-              const built = this.#build(result, answered)
-              round = Round.start(source, this.#table, signal)
+              const built = await this.#build(result, answered)
+              round = this.#ask()
               await this.#outbox.send(built)
             } finally {
               result.release()
@@ -163,6 +167,7 @@ export class Mirror {
         () => {},
       )
     }
+    await this.#carrying
     const table = this.#table
     const parts = { ...this.#options, table, placement: this.#placement, carrier: this.#carrier }
     await lookLast(parts, { goalAt: this.#goalAt, topics: this.#topics })
@@ -187,8 +192,19 @@ export class Mirror {
       if (isFirst) this.#goalAt = clock.monotonic()
     }
     await this.#placement.note(this.#table.live, this.#patience)
-    await this.#carrier.carry(this.#patience)
+    // Beside the messages: names whose offsets cannot be asked for now hold up nothing else.
+    this.#carrying ??= this.#carry()
     this.#lookAroundAt = clock.monotonic() + lookAroundMs
+  }
+
+  async #carry(): Promise<void> {
+    try {
+      await this.#carrier.carry(this.#patience, false)
+    } catch {
+      // The signal: it is carried once more at the end.
+    } finally {
+      this.#carrying = undefined
+    }
   }
 
   async #meet(info: TopicInfo): Promise<void> {
@@ -232,32 +248,30 @@ export class Mirror {
     })
   }
 
-  /** Reads back where the partitions that are not placed go on, and claims them. */
+  /** Reads back where the partitions that are not placed go on. */
   async #placeAll(): Promise<void> {
     const { clock } = this.#options
     const now = clock.monotonic()
     const due = [...this.#table].filter(
       ({ state, notBefore }) => state === 'unplaced' && notBefore <= now,
     )
-    if (due.length === 0) return
-    const unclaimed: MirrorPartition[] = []
     await forEachAtOnce(due, async (each) => {
       try {
-        if (!(await this.#placement.place(each, this.#patience))) unclaimed.push(each)
+        await this.#placement.place(each, this.#patience)
+        each.state = each.position >= each.goal ? 'done' : 'active'
       } catch (error) {
         if (this.#options.signal.aborted) throw error
         this.#table.fail(each, textOf(error))
       }
     })
-    await this.#placement.claim(unclaimed, this.#patience)
-    for (const each of due) if (each.state === 'unplaced') this.#activate(each)
-  }
-
-  #activate(each: MirrorPartition): void {
-    each.state = each.position >= each.goal ? 'done' : 'active'
   }
 
   // Rounds ------------------------------------------------------------------------------------------
+
+  #ask(): Round | undefined {
+    const { source, signal } = this.#options
+    return Round.start(source, this.#table.behindOf(this.#served), signal)
+  }
 
   /** Undefined where the source is out of reach for now. */
   async #answerOf({ answer }: Round): Promise<PollResult | undefined> {
@@ -275,12 +289,13 @@ export class Mirror {
     }
   }
 
-  #build(result: PollResult, round: Round): Map<MirrorPartition, BuiltBatch[]> {
+  async #build(result: PollResult, round: Round): Promise<Map<MirrorPartition, BuiltBatch[]>> {
     const built = new Map<MirrorPartition, BuiltBatch[]>()
     let bytes = 0
     for (const [each, list] of round.batchesOf(result)) {
       // What is left is asked for again.
       if (bytes > roundBytesMax) break
+      this.#served = each
       try {
         bytes += this.#rebuild(each, list, built)
       } catch (error) {
@@ -289,7 +304,7 @@ export class Mirror {
     }
     for (const failure of result.failures) {
       const each = round.partitionOf(failure)
-      if (each !== undefined && !built.has(each)) this.#pollFailed(each, failure)
+      if (each !== undefined && !built.has(each)) await this.#pollFailed(each, failure)
     }
     return built
   }
@@ -299,12 +314,11 @@ export class Mirror {
     batches: readonly PolledBatch[],
     built: Map<MirrorPartition, BuiltBatch[]>,
   ): number {
-    const { topic, producerId, sequence, asked, goal } = each
+    const { topic, sequence, asked, goal } = each
     const rebuilder = new Rebuilder({
       codecs: this.#options.codecs,
       sourceTopic: topic.source,
       batchBytesMax: topic.batchBytesMax,
-      producerId,
       sequence,
       from: asked,
       until: goal,
@@ -330,7 +344,7 @@ export class Mirror {
 
   // What goes wrong ---------------------------------------------------------------------------------
 
-  #pollFailed(each: MirrorPartition, { error }: PollFailure): void {
+  async #pollFailed(each: MirrorPartition, { error }: PollFailure): Promise<void> {
     const { clock, report } = this.#options
     if (error instanceof OffsetOutOfRangeError && error.startOffset > each.asked) {
       const missed = error.startOffset - each.asked
@@ -348,8 +362,7 @@ export class Mirror {
       each.notBefore = clock.monotonic() + attemptPauseMs * attemptsMax
       return
     }
-    // It rejects with nothing.
-    void this.#sourceFailed(each, error)
+    await this.#sourceFailed(each, error)
   }
 
   async #sourceFailed(each: MirrorPartition, error: unknown): Promise<void> {
@@ -360,7 +373,7 @@ export class Mirror {
     }
     each.state = 'failed'
     const [info] = await this.#options.source
-      .resolve([topicNameOf(name)], mirrorContext)
+      .resolve([topicNameOf(name)], { ...mirrorContext, signal: this.#options.signal })
       .catch(() => [])
     const isAgain = info !== undefined && info.id !== id
     this.#table.failTopic(

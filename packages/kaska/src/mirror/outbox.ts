@@ -7,27 +7,39 @@ import {
   type Clock,
   type Engine,
   OutOfOrderSequenceError,
+  type SendPart,
+  type SendPartResult,
   UnknownProducerError,
 } from '@kaska/protocol'
 import { isRetriable, mirrorContext, textOf } from './asking.ts'
 import type { MirrorPartition } from './mirror-partition.ts'
 import type { PartitionTable } from './partition-table.ts'
-import type { Placement } from './placement.ts'
 import type { BuiltBatch } from './rebuild.ts'
+import { mirrorProducer } from './target-place.ts'
 
-/** How many requests are under way before their acknowledgements are waited for. */
+/** How many requests are under way before their acknowledgements are waited for, and how large they are. */
 const sendsAtOnce = 4
-/** A batch of a mirror that was killed may arrive late: that is waited out. */
-const disordersMax = 10
+const requestBytesMax = 4 << 20
+/**
+ * A batch of a mirror that was killed may arrive late, and a cluster shows it only once its followers have it,
+ * or are given up (`replica.lag.time.max.ms`, 30 s): that is waited out, for a minute.
+ */
+const disordersMax = 40
 export const attemptPauseMs = 100
 export const attemptsMax = 20
 
 export interface OutboxOptions {
   readonly target: Engine
   readonly clock: Clock
-  readonly placement: Placement
   readonly table: PartitionTable
   readonly report: (line: string) => void
+}
+
+type Built = ReadonlyMap<MirrorPartition, readonly BuiltBatch[]>
+
+interface Outgoing {
+  readonly each: MirrorPartition
+  readonly next: BuiltBatch
 }
 
 export class Outbox {
@@ -41,50 +53,38 @@ export class Outbox {
   }
 
   /** Resolves when all is answered. */
-  async send(built: ReadonlyMap<MirrorPartition, readonly BuiltBatch[]>): Promise<void> {
+  async send(built: Built): Promise<void> {
     const underWay: Promise<void>[] = []
-    for (let wave = 0; ; wave++) {
-      const byProducer = new Map<number, { each: MirrorPartition; next: BuiltBatch }[]>()
-      for (const [each, batches] of built) {
-        const next = batches[wave]
-        if (next === undefined || each.state !== 'active') continue
-        const list = byProducer.get(each.producerId) ?? []
-        list.push({ each, next })
-        byProducer.set(each.producerId, list)
-      }
-      if (byProducer.size === 0) break
-      for (const [producerId, list] of byProducer) underWay.push(this.#sendWave(producerId, list))
-      if (underWay.length >= sendsAtOnce) await underWay[underWay.length - sendsAtOnce]
+    for (const request of requestsOf(built)) {
+      await underWay.at(-sendsAtOnce)
+      underWay.push(this.#sendOne(request.filter(({ each }) => each.state === 'active')))
     }
     await Promise.all(underWay)
     // Behind the last message there may be what is none.
     for (const [each] of built) if (each.state === 'active') each.acknowledge(each.asked)
   }
 
-  async #sendWave(
-    producerId: number,
-    list: readonly { each: MirrorPartition; next: BuiltBatch }[],
-  ): Promise<void> {
+  async #sendOne(list: readonly Outgoing[]): Promise<void> {
+    if (list.length === 0) return
     const { target, table } = this.#options
     const expected: number[] = []
-    const parts = list.map(({ each, next: { baseSequence, batch } }) => {
+    const parts = list.map(({ each, next: { baseSequence, batch } }): SendPart => {
       expected.push(each.sentEnd)
       each.sentEnd += batch.recordCount
       return { topic: each.topic.target, partition: each.partition, baseSequence, batch }
     })
     // What was begun is ended: the signal is for the next round.
-    let results: Awaited<ReturnType<Engine['send']>>
+    let results: readonly SendPartResult[]
     try {
-      const producer = { producerId, producerEpoch: 0 }
-      results = await target.send({ producer, parts }, mirrorContext)
+      results = await target.send({ producer: mirrorProducer, parts }, mirrorContext)
     } catch (error) {
       for (const { each } of list) this.#failed(each, error)
       return
     }
     for (const [index, { each, next }] of list.entries()) {
-      const result = results[index]
+      const result = results[index] as SendPartResult
       const offset = expected[index] as number
-      if (each.state !== 'active' || result === undefined) continue
+      if (each.state !== 'active') continue
       if (result.error !== undefined) this.#failed(each, result.error)
       else if (result.baseOffset !== offset) {
         table.fail(
@@ -105,27 +105,49 @@ export class Outbox {
 
   #failed(each: MirrorPartition, error: unknown): void {
     if (each.state !== 'active') return
-    const { clock, report, table, placement } = this.#options
+    const { clock, report, table } = this.#options
     const isUnknown = error instanceof UnknownProducerError
-    const isOutOfOrder = error instanceof OutOfOrderSequenceError
-    if (!isRetriable(error) && !isUnknown && !isOutOfOrder) {
+    const isDisorder = isUnknown || error instanceof OutOfOrderSequenceError
+    if (!isRetriable(error) && !isDisorder) {
       table.fail(each, `the target refuses a message: ${textOf(error)}`)
       return
     }
-    if (isOutOfOrder && ++each.disorders > disordersMax) {
+    if (isDisorder && ++each.disorders > disordersMax) {
       table.fail(
         each,
         `somebody else writes to the target, or it has lost messages: ${textOf(error)}`,
       )
       return
     }
-    // The target has forgotten who sent there: a new producer begins, and is claimed.
-    if (isUnknown) placement.forget(each)
+    // The numbers begin anew there.
+    if (isUnknown) each.forgottenAt = each.targetEnd
     if (isRetriable(error) && each.attempts === 0) {
       report(`${each.label}: trying again: ${textOf(error)}`)
     }
     each.state = 'unplaced'
     each.attempts = Math.min(each.attempts + 1, attemptsMax)
     each.notBefore = clock.monotonic() + attemptPauseMs * each.attempts
+  }
+}
+
+/** Requests with one batch of a partition at most: all first batches, then all second ones, ... */
+function* requestsOf(built: Built): Generator<readonly Outgoing[], void, void> {
+  for (let wave = 0; ; wave++) {
+    let request: Outgoing[] = []
+    let bytes = 0
+    for (const [each, batches] of built) {
+      const next = batches[wave]
+      if (next === undefined) continue
+      const size = next.batch.recordsLength
+      if (request.length > 0 && bytes + size > requestBytesMax) {
+        yield request
+        request = []
+        bytes = 0
+      }
+      request.push({ each, next })
+      bytes += size
+    }
+    if (request.length === 0) return
+    yield request
   }
 }

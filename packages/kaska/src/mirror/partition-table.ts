@@ -27,6 +27,12 @@ export class PartitionTable implements Iterable<MirrorPartition> {
     return this.#partitions.values()
   }
 
+  /** All of them, those behind `last` first. */
+  behindOf(last: MirrorPartition | undefined): MirrorPartition[] {
+    const start = last === undefined ? 0 : this.#partitions.indexOf(last) + 1
+    return [...this.#partitions.slice(start), ...this.#partitions.slice(0, start)]
+  }
+
   /** Those that have not failed. */
   get live(): MirrorPartition[] {
     return this.#partitions.filter(({ state }) => state !== 'failed')

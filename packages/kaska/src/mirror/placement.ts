@@ -1,105 +1,63 @@
 /**
- * Puts partitions where they go on, claims them, and writes down where they stand: all that a mirror
- * keeps at the target beside the messages.
+ * Puts partitions where they go on, and notes where they stand: all that a mirror keeps at the target beside
+ * the messages.
  */
 import type { Codecs, CommitEntry, Engine } from '@kaska/protocol'
-import { forEachAtOnce, type Patience, patiently, pause } from './asking.ts'
+import { forEachAtOnce, MirrorError, type Patience, patiently } from './asking.ts'
 import type { MirrorPartition } from './mirror-partition.ts'
-import { claimGroup, placeGroups, readPlace } from './target-place.ts'
+import { noteNames, readPlace, topicNumber } from './target-place.ts'
 
-const claimedAtOnce = 256
+const notedAtOnce = 1000
 /** A cluster forgets what was committed long ago: it is committed again after this. */
 const notedMsMax = 3_600_000
-/** How long a claim stands before it is looked at again. */
-const settleMsMin = 200
 
 export interface PlacementOptions {
   readonly source: Engine
   readonly target: Engine
   readonly codecs: Codecs
-  /** A partition at which the target refuses what is written down. */
+  /** A partition at which the target refuses what is noted. */
   readonly refused: (each: MirrorPartition, error: unknown) => void
 }
 
 export class Placement {
   readonly #options: PlacementOptions
-  /** Of the claims of this run. */
-  #producerId: number | undefined
 
   constructor(options: PlacementOptions) {
     this.#options = options
   }
 
-  /** False: it has to be claimed. Rejects with MirrorError where it cannot go on. */
-  async place(each: MirrorPartition, patience: Patience): Promise<boolean> {
-    const { source, target, codecs } = this.#options
+  /** Rejects with MirrorError where it cannot go on. */
+  async place(each: MirrorPartition, patience: Patience): Promise<void> {
+    const { target, codecs } = this.#options
     const { topic, partition } = each
     const where = { topic: topic.target, partition, sourceTopic: topic.source }
     const place = await patiently(patience, (context) => readPlace(target, where, codecs, context))
+    const position = await this.#positionOf(each, place.position, patience)
+    // All at once: committed offsets are translated by it meanwhile.
     each.generation++
     each.targetEnd = place.targetEnd
     each.sentEnd = place.targetEnd
-    each.sequence = place.sequence
+    each.sequence = place.targetEnd === each.forgottenAt ? 0 : place.sequence
+    each.position = position
+    each.asked = position
     each.askedEpoch = undefined
-    each.position =
-      place.position ??
-      (await patiently(patience, (context) => source.offsets(topic.source, partition, context)))
-        .startOffset
-    each.asked = each.position
-    if (place.producerId === undefined) each.isClaimVoid = true
-    else if (!each.isClaimVoid) each.producerId = place.producerId
-    return !each.isClaimVoid
   }
 
-  /**
-   * Writes down at the target which producer id is going to be used. Two mirrors that claim at once end
-   * up with the same id: each looks again after longer than either takes from its look to its claim.
-   */
-  async claim(partitions: readonly MirrorPartition[], patience: Patience): Promise<void> {
-    if (partitions.length === 0) return
-    const { clock, signal } = patience
-    let settleMs = settleMsMin
-    for (let start = 0; start < partitions.length; start += claimedAtOnce) {
-      const some = partitions.slice(start, start + claimedAtOnce)
-      const began = clock.monotonic()
-      await this.#adopt(some, patience)
-      const open = some.filter((each) => each.isClaimVoid)
-      if (open.length > 0) {
-        this.#producerId ??= (
-          await patiently(patience, (context) => this.#options.target.initProducer(context))
-        ).producerId
-        for (const each of open) this.#use(each, this.#producerId)
-        await this.#commit(claimGroup, open, ({ producerId }) => producerId, patience)
-      }
-      settleMs = Math.max(settleMs, 2 * (clock.monotonic() - began))
-    }
-    await pause(clock, settleMs, signal)
-    await this.#adopt(partitions, patience)
-  }
-
-  /** Takes the ids that are claimed at the target now, unless they are those that are void. */
-  async #adopt(partitions: readonly MirrorPartition[], patience: Patience): Promise<void> {
-    const { target } = this.#options
-    await forEachAtOnce(partitions, async (each) => {
-      const { topic, partition } = each
-      const claimed = await patiently(patience, (context) =>
-        target.committed(claimGroup, topic.target, partition, context),
-      )
-      if (claimed === undefined || claimed === each.producerId) return
-      this.#use(each, claimed)
-    })
-  }
-
-  #use(each: MirrorPartition, producerId: number): void {
-    each.producerId = producerId
-    each.sequence = 0
-    each.isClaimVoid = false
-  }
-
-  /** The target does not know the partition's producer any more: it is to be claimed anew. */
-  forget(each: MirrorPartition): void {
-    if (each.producerId === this.#producerId) this.#producerId = undefined
-    each.isClaimVoid = true
+  /** The source's offset to go on at; its first where the target has held no message. */
+  async #positionOf(
+    { topic, partition, sourceEnd }: MirrorPartition,
+    position: number | undefined,
+    patience: Patience,
+  ): Promise<number> {
+    if (position !== undefined && position <= sourceEnd) return position
+    const { startOffset, endOffset } = await patiently(patience, (context) =>
+      this.#options.source.offsets(topic.source, partition, context),
+    )
+    if (position === undefined) return startOffset
+    if (position <= endOffset) return position
+    throw new MirrorError(
+      `the source ends at offset ${endOffset}, and the target holds what came from before ${position}: the source has lost messages; delete the target topic to copy it anew`,
+    )
   }
 
   /** Writes down where the partitions stand, for the case that the target deletes all of its messages. */
@@ -110,21 +68,25 @@ export class Placement {
         state !== 'unplaced' &&
         (noted === undefined || noted.end !== targetEnd || now - noted.at > notedMsMax),
     )
-    await this.#commit(placeGroups.source, moved, ({ position }) => position, patience)
-    await this.#commit(placeGroups.target, moved, ({ targetEnd }) => targetEnd, patience)
-    for (const each of moved) each.noted = { end: each.targetEnd, at: now }
+    for (let start = 0; start < moved.length; start += notedAtOnce) {
+      const some = moved.slice(start, start + notedAtOnce)
+      await this.#commit(noteNames.position, some, ({ position }) => position, patience)
+      await this.#commit(noteNames.topic, some, ({ topic }) => topicNumber(topic.source), patience)
+      await this.#commit(noteNames.sequence, some, ({ sequence }) => sequence, patience)
+      await this.#commit(noteNames.end, some, ({ targetEnd }) => targetEnd, patience)
+      for (const each of some) each.noted = { end: each.targetEnd, at: now }
+    }
   }
 
   async #commit(
     group: string,
     partitions: readonly MirrorPartition[],
-    offsetOf: (each: MirrorPartition) => number,
+    numberOf: (each: MirrorPartition) => number,
     patience: Patience,
   ): Promise<void> {
-    if (partitions.length === 0) return
     const commit = (some: readonly MirrorPartition[]) => {
       const entries = some.map((each): CommitEntry => {
-        return { topic: each.topic.target, partition: each.partition, offset: offsetOf(each) }
+        return { topic: each.topic.target, partition: each.partition, offset: numberOf(each) }
       })
       return patiently(patience, (context) => this.#options.target.commit(group, entries, context))
     }

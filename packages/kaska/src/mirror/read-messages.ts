@@ -2,11 +2,21 @@
  * The messages of a partition, and those of a target that a mirror may still be bringing. Each message is
  * valid until the next is asked for.
  */
-import type { Clock, Codecs, Engine, PollResult } from '@kaska/protocol'
+import type {
+  Clock,
+  Codecs,
+  Engine,
+  PollPart,
+  PollRequest,
+  PollResult,
+  RequestContext,
+} from '@kaska/protocol'
 import { type Patience, patiently } from './asking.ts'
 import { endOf, type MirroredRecord, recordsOf } from './read-batch.ts'
 
 const readBytesMax = 1 << 20
+/** A cluster that has just changed a leader may take so long to show what is there. */
+const waitMs = 500
 
 export interface ReadOptions extends Patience {
   readonly codecs: Codecs
@@ -21,6 +31,20 @@ export interface PartitionRange {
 
 export type Messages = AsyncGenerator<MirroredRecord, void, void>
 
+/** A poll of one partition; rejects with its failure. */
+export async function pollOne(
+  engine: Engine,
+  part: PollPart,
+  limits: Omit<PollRequest, 'parts'>,
+  context: RequestContext,
+): Promise<PollResult> {
+  const answer = await engine.poll({ parts: [part], ...limits }, context)
+  const [failure] = answer.failures
+  if (failure === undefined) return answer
+  answer.release()
+  throw failure.error
+}
+
 /** The messages from one offset to another. */
 export async function* readMessages(
   options: ReadOptions,
@@ -29,14 +53,11 @@ export async function* readMessages(
 ): Messages {
   let offset = startOffset
   while (offset < endOffset) {
+    const part = { topic, partition, offset }
     const answer: PollResult = await patiently(options, (context) =>
-      engine.poll(
-        { parts: [{ topic, partition, offset }], waitMs: 0, bytesMax: readBytesMax },
-        context,
-      ),
+      pollOne(engine, part, { waitMs, bytesMax: readBytesMax }, context),
     )
     try {
-      if (answer.failures[0] !== undefined) throw answer.failures[0].error
       if (answer.batches.length === 0) return
       for (const batch of answer.batches) {
         const end = endOf(batch)
@@ -55,7 +76,6 @@ export async function* readMessages(
 
 /** How long nothing may come anywhere until no more is waited for. */
 const idleMsMax = 2000
-const waitMs = 500
 
 /** For what a mirror that runs meanwhile brings; shared by all partitions. */
 export class Arrivals {
@@ -88,15 +108,12 @@ export async function* readCopies(
   yield* readMessages(options, engine, range)
   const { topic, partition } = range
   for (let startOffset = range.endOffset; isMoreWanted() && arrivals.isHopeful; ) {
+    const part = { topic, partition, offset: startOffset }
     const answer = await patiently(options, (context) =>
-      engine.poll(
-        { parts: [{ topic, partition, offset: startOffset }], waitMs, bytesMax: 1 },
-        context,
-      ),
+      pollOne(engine, part, { waitMs, bytesMax: 1 }, context),
     )
     let endOffset = startOffset
     try {
-      if (answer.failures[0] !== undefined) throw answer.failures[0].error
       for (const batch of answer.batches) endOffset = Math.max(endOffset, endOf(batch))
     } finally {
       answer.release()

@@ -25,7 +25,6 @@ export interface BuiltBatch {
 export interface RebuildOptions {
   readonly codecs: Codecs
   readonly sourceTopic: TopicId
-  readonly producerId: number
   /** The sequence number of the next message. */
   readonly sequence: number
   /** What the records of a batch may take; a larger message goes alone. */
@@ -88,7 +87,6 @@ export class Rebuilder {
   }
 
   #build(): void {
-    const { sourceTopic, producerId } = this.#options
     const builder = new RecordsBuilder()
     const count = this.#gathered.length
     const baseSequence = this.sequence
@@ -98,7 +96,7 @@ export class Rebuilder {
       const origin =
         index < count - 1
           ? encodeOrigin(offset)
-          : encodeOrigin(offset, { topic: sourceTopic, producerId, sequence: lastSequence })
+          : encodeOrigin(offset, { topic: this.#options.sourceTopic, sequence: lastSequence })
       const kept: [Uint8Array, Uint8Array | null][] = []
       for (const [name, headerValue] of headers) {
         // What an earlier mirror said of the source is of no use at the target.

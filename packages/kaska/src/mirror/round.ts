@@ -17,10 +17,10 @@ export class Round {
     this.#asked = asked
   }
 
-  /** Asks; undefined where there is nothing to ask for. */
+  /** Asks; undefined where there is nothing to ask for. What does not fit into the answer are the last ones. */
   static start(
     source: Engine,
-    partitions: Iterable<MirrorPartition>,
+    partitions: readonly MirrorPartition[],
     signal: AbortSignal,
   ): Round | undefined {
     const asked = new Map<string, { partition: MirrorPartition; generation: number }>()

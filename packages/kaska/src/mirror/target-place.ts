@@ -2,41 +2,58 @@
  * Where a mirror goes on in a partition, read back from the target itself.
  *
  *     target's log                                   then
- *     its last message has a mirror's header         behind that message, with the producer id and
- *                                                    sequence number that it names
+ *     its last message has a mirror's header         behind that message, with the next sequence number
  *     its last message has none                      refused: somebody else writes there
- *     it never held a message                        at the source's start
- *     all of its messages were deleted               where it was written down in `placeGroups`, if
- *                                                    that was for this very end; else refused
+ *     it never held a message                        at the source's start, with sequence number 0
+ *     all of its messages were deleted               as it was noted, if that was for this very end and
+ *                                                    this topic of the source; else refused
  *
- * Before the first message a partition is claimed: the producer id that is going to be used is committed
- * at the target. So a mirror that was killed is followed by one with the same id and the same sequence
- * numbers, and a batch of the first that arrives late is either known (and not stored again) or refused.
+ * All mirrors send as the same producer. So one that was killed is followed by one that gives the same
+ * messages the same numbers, and a batch of the first that arrives late is either known (and not stored
+ * again) or refused; and the same holds for two that run at once.
  */
-import type {
-  Codecs,
-  Engine,
-  OffsetBounds,
-  PollPart,
-  RequestContext,
-  TopicId,
+import {
+  type Codecs,
+  type Engine,
+  type OffsetBounds,
+  OffsetOutOfRangeError,
+  type PollPart,
+  type ProducerIdentity,
+  type RequestContext,
+  type TopicId,
+  topicIdToBytes,
 } from '@kaska/protocol'
 import { MirrorError } from './asking.ts'
 import { type MessageOrigin, originOf } from './mirror-header.ts'
 import { endOf, recordsOf } from './read-batch.ts'
+import { pollOne } from './read-messages.ts'
 import { sequenceCount } from './rebuild.ts'
 
-/** The names under which a mirror commits what is its own at the target. */
-export const claimGroup = 'kaska-mirror'
-export const placeGroups = { source: 'kaska-mirror-source', target: 'kaska-mirror-target' } as const
+/** Brokers give ids from 0 on, and keep what they know of a producer by partition: nobody else has this one. */
+export const mirrorProducer: ProducerIdentity = { producerId: 2 ** 52, producerEpoch: 0 }
+
+/** The names under which a mirror commits at the target what the last message says. */
+export const noteNames = {
+  /** The source's offset to go on at. */
+  position: 'kaska-mirror-source',
+  topic: 'kaska-mirror-topic',
+  sequence: 'kaska-mirror-sequence',
+  /** The target's end that all of it was noted for: it is written last. */
+  end: 'kaska-mirror-target',
+} as const
+
+/** What is noted of the source's topic: enough to tell it from its successor. */
+export function topicNumber(topic: TopicId): number {
+  const bytes = topicIdToBytes(topic) ?? new Uint8Array(0)
+  return bytes.subarray(0, 6).reduce((number, byte) => number * 256 + byte, 0)
+}
 
 export interface Place {
   /** The source's offset to go on at; undefined is its start. */
   readonly position: number | undefined
   /** The offset that the target gives next. */
   readonly targetEnd: number
-  /** Undefined: the partition is to be claimed anew, with sequence 0. */
-  readonly producerId: number | undefined
+  /** The sequence number of the next message. */
   readonly sequence: number
 }
 
@@ -47,38 +64,27 @@ export interface TargetPartition {
   readonly sourceTopic: TopicId
 }
 
+/** How long a cluster that has just changed a leader may take to show what is there. */
+const lastWaitMs = 500
+
 export async function readPlace(
   target: Engine,
-  { topic, partition, sourceTopic }: TargetPartition,
+  where: TargetPartition,
   codecs: Codecs,
   context: RequestContext,
 ): Promise<Place> {
+  const { topic, partition, sourceTopic } = where
   const { startOffset, endOffset } = await target.offsets(topic, partition, context)
-  const claimed = await target.committed(claimGroup, topic, partition, context)
-  if (endOffset === 0)
-    return { position: undefined, targetEnd: 0, producerId: claimed, sequence: 0 }
-  const last =
-    startOffset < endOffset
-      ? await readOrigin(
-          target,
-          { topic, partition, offset: endOffset - 1 },
-          false,
-          codecs,
-          context,
-        )
-      : undefined
-  if (last === undefined) {
-    // What was written down holds if nothing came behind it.
-    const source = await target.committed(placeGroups.source, topic, partition, context)
-    const end = await target.committed(placeGroups.target, topic, partition, context)
-    if (source === undefined || end !== endOffset) {
-      throw new MirrorError(
-        'all messages of the target were deleted, and where to go on with them; delete the target topic to copy it again',
-      )
-    }
-    return { position: source, targetEnd: endOffset, producerId: undefined, sequence: 0 }
+  if (endOffset === 0) return { position: undefined, targetEnd: 0, sequence: 0 }
+  if (startOffset === endOffset) return await readNotes(target, where, endOffset, context)
+  const part = { topic, partition, offset: endOffset - 1 }
+  const last = await readOrigin(target, part, { codecs, context, waitMs: lastWaitMs })
+  if (last?.offset !== endOffset - 1) {
+    // It may have been deleted meanwhile.
+    const now = await target.offsets(topic, partition, context)
+    if (now.startOffset >= endOffset) return await readPlace(target, where, codecs, context)
   }
-  const { origin } = last
+  const origin = last?.origin
   if (origin?.batch === undefined) {
     throw new MirrorError(
       `the last message of the target (offset ${endOffset - 1}) was not written by a mirror; a topic is mirrored into one that nobody else writes to`,
@@ -90,11 +96,37 @@ export async function readPlace(
       `the target holds messages of another topic of this name (id ${batch.topic}, the source's is ${sourceTopic} now); delete the target topic to copy the new one`,
     )
   }
-  // A cluster forgets claims after some days (`offsets.retention.minutes`); the message still names the id.
-  const producerId = claimed ?? batch.producerId
-  // A claim that nothing was sent under yet begins with 0.
-  const sequence = producerId === batch.producerId ? (batch.sequence + 1) % sequenceCount : 0
-  return { position: origin.offset + 1, targetEnd: endOffset, producerId, sequence }
+  return {
+    position: origin.offset + 1,
+    targetEnd: endOffset,
+    sequence: (batch.sequence + 1) % sequenceCount,
+  }
+}
+
+/** The place in a log whose messages are all deleted. */
+async function readNotes(
+  target: Engine,
+  { topic, partition, sourceTopic }: TargetPartition,
+  endOffset: number,
+  context: RequestContext,
+): Promise<Place> {
+  const noted = (name: string) => target.committed(name, topic, partition, context)
+  const end = await noted(noteNames.end)
+  const position = await noted(noteNames.position)
+  const sequence = await noted(noteNames.sequence)
+  const number = await noted(noteNames.topic)
+  // They hold if nothing came behind them.
+  if (end !== endOffset || position === undefined || sequence === undefined) {
+    throw new MirrorError(
+      'all messages of the target were deleted, and where to go on with them; delete the target topic to copy it again',
+    )
+  }
+  if (number !== topicNumber(sourceTopic)) {
+    throw new MirrorError(
+      "the target held messages of another topic of this name, and not of the source's now; delete the target topic to copy the new one",
+    )
+  }
+  return { position, targetEnd: endOffset, sequence }
 }
 
 /** A message of the target: where it lies, and where it came from. */
@@ -103,35 +135,40 @@ interface FoundOrigin {
   readonly origin: MessageOrigin | undefined
 }
 
-/**
- * The first message at an offset or behind it, or of those the first that a mirror wrote; undefined at the
- * end of the log.
- */
+interface ReadOriginOptions {
+  readonly codecs: Codecs
+  readonly context: RequestContext
+  readonly waitMs?: number
+  /** Are messages passed over that no mirror wrote? */
+  readonly isMirrored?: boolean
+}
+
+/** The first message at an offset or behind it; undefined at the end of the log. */
 async function readOrigin(
   target: Engine,
   { topic, partition, offset }: PollPart,
-  isMirrored: boolean,
-  codecs: Codecs,
-  context: RequestContext,
+  { codecs, context, waitMs = 0, isMirrored = false }: ReadOriginOptions,
 ): Promise<FoundOrigin | undefined> {
   for (let next = offset; ; ) {
-    const parts = [{ topic, partition, offset: next }]
-    const { batches, failures, release } = await target.poll(
-      { parts, waitMs: 0, bytesMax: 1 },
-      context,
-    )
+    const part = { topic, partition, offset: next }
     try {
-      if (failures[0] !== undefined) throw failures[0].error
-      for (const batch of batches) {
-        for (const record of recordsOf(batch, offset, codecs)) {
-          const origin = originOf(record.headers)
-          if (origin !== undefined || !isMirrored) return { offset: record.offset, origin }
+      const { batches, release } = await pollOne(target, part, { waitMs, bytesMax: 1 }, context)
+      try {
+        for (const batch of batches) {
+          for (const record of recordsOf(batch, next, codecs)) {
+            const origin = originOf(record.headers)
+            if (origin !== undefined || !isMirrored) return { offset: record.offset, origin }
+          }
+          next = Math.max(next, endOf(batch))
         }
-        next = Math.max(next, endOf(batch))
+        if (batches.length === 0) return undefined
+      } finally {
+        release()
       }
-      if (batches.length === 0) return undefined
-    } finally {
-      release()
+    } catch (error) {
+      // It was deleted a moment ago.
+      if (!(error instanceof OffsetOutOfRangeError) || error.startOffset <= next) throw error
+      next = error.startOffset
     }
   }
 }
@@ -154,13 +191,8 @@ export async function findOrigin(
   let next = guess
   while (low < high) {
     const middle = Math.min(Math.max(next, low), high - 1)
-    const found = await readOrigin(
-      target,
-      { topic, partition, offset: middle },
-      true,
-      codecs,
-      context,
-    )
+    const part = { topic, partition, offset: middle }
+    const found = await readOrigin(target, part, { codecs, context, isMirrored: true })
     const from = found?.origin?.offset
     if (found === undefined || from === undefined || found.offset >= high) high = middle
     else if (from < sourceOffset) low = found.offset + 1

@@ -97,23 +97,22 @@ async function compare(
   // All that the target ever held is deleted there: nothing says what that was.
   const isEmptied = there.startOffset === there.endOffset && there.endOffset > 0
   let isMoreWanted = !isEmptied && start < here.endOffset
+  const copyStart = await copyStartOf(options, targetTopic, partition, there, start)
   const copies = readCopies(
     options,
     options.target,
-    {
-      topic: targetTopic,
-      partition,
-      startOffset: await copyStartOf(options, targetTopic, partition, there, start),
-      endOffset: there.endOffset,
-    },
+    { topic: targetTopic, partition, startOffset: copyStart, endOffset: there.endOffset },
     arrivals,
     () => isMoreWanted,
   )
   let { value: copy } = await copies.next()
+  // What the target has deleted is at the source alone.
+  let kept = start
+  if (copy && copyStart === there.startOffset && copyStart > 0) {
+    kept = originOf(copy.headers)?.offset ?? start
+  }
   // What the source has deleted since is at the target alone.
   while (copy && isBefore(copy, start)) ({ value: copy } = await copies.next())
-  // What the target has deleted is at the source alone.
-  const kept = copy && there.startOffset > 0 ? (originOf(copy.headers)?.offset ?? start) : start
   const source = readMessages(options, options.source, {
     topic: sourceTopic,
     partition,
