@@ -7,45 +7,36 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { performance } from 'node:perf_hooks'
 import process from 'node:process'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { ServeProcess, temporaryDirectory } from './cli-process.ts'
+import { accountOf, isAccounted, waitedMs, waitedSoFar } from './core-waits.ts'
 
 /** It is measured until that is so: mostly at once, and on a machine that is busy now and then. */
 const runsMin = 3
 const runsMax = 25
 const laterMsMax = 350
 
-/** Of a process's first thread: its time on a core, and the time that it waited for one, in nanoseconds. */
-const account = (pid: number | 'self') => `/proc/${pid}/schedstat`
-const isAccounted = existsSync(account('self'))
-
-function waitedMs(line: string): number {
-  return Number(line.split(' ')[1] ?? 0) / 1e6
-}
-
 async function bareNode(): Promise<number> {
-  const tell = `process.on('exit', () => fs.writeSync(1, fs.readFileSync('${account('self')}')))`
+  const tell = `process.on('exit', () => fs.writeSync(1, fs.readFileSync('${accountOf('self')}')))`
   const began = performance.now()
   const child = spawn(process.execPath, ['-e', isAccounted ? tell : '0'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  const [line] = await Promise.all([text(child.stdout), once(child, 'close')])
-  return performance.now() - began - waitedMs(line)
+  const [account] = await Promise.all([text(child.stdout), once(child, 'close')])
+  return performance.now() - began - waitedMs(account)
 }
 
 async function ready(args: readonly string[]): Promise<number> {
   const began = performance.now()
   await using broker = await ServeProcess.start(args)
   const ms = performance.now() - began
-  const { pid = 0 } = broker.child
-  const line = isAccounted ? readFileSync(account(pid), 'latin1') : ''
+  const waited = waitedSoFar(broker.child.pid)
   await broker.stop()
-  return ms - waitedMs(line)
+  return ms - waited
 }
 
 test('ready at most 350 ms later than `node -e 0` takes', async (t) => {
