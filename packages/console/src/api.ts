@@ -3,6 +3,8 @@ import { signal } from '@preact/signals'
 
 /** Does the broker ask for a token that this browser has not shown? */
 export const needsToken = signal(false)
+/** How often the right one was shown. */
+let tokensShown = 0
 
 /** What the broker refused, as it says it (RFC 9457). */
 export class ApiError extends Error {
@@ -28,6 +30,7 @@ export interface ApiOptions {
 /** `/api/v1` + path. Rejects with ApiError, or with what `fetch` rejects with. */
 export async function api<T>(path: string, options: ApiOptions = {}): Promise<T> {
   const { method = 'GET', body, signal: abort } = options
+  const shownBefore = tokensShown
   const response = await fetch(`/api/v1${path}`, {
     method,
     ...(abort === undefined ? {} : { signal: abort }),
@@ -35,7 +38,8 @@ export async function api<T>(path: string, options: ApiOptions = {}): Promise<T>
       ? {}
       : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
   })
-  if (response.status === 401) needsToken.value = true
+  // What was asked for before a token was shown says nothing of that one.
+  if (response.status === 401 && tokensShown === shownBefore) needsToken.value = true
   if (!response.ok) {
     const problem = await response.json().catch(() => ({}))
     const { code = '', detail, title = response.statusText } = problem as Record<string, string>
@@ -47,6 +51,7 @@ export async function api<T>(path: string, options: ApiOptions = {}): Promise<T>
 /** Shows the token to the broker, which keeps it in a cookie that no script can read. */
 export async function signIn(token: string): Promise<void> {
   await api('/session', { method: 'POST', body: { token } })
+  tokensShown++
   needsToken.value = false
 }
 

@@ -3,7 +3,14 @@ import assert from 'node:assert/strict'
 import { connect as connectSocket } from 'node:net'
 import { test } from 'node:test'
 import { connect } from '@kaska/client'
-import { cells, eventually, fitsScreen, hasText, openConsole } from './console-page.ts'
+import {
+  cells,
+  eventually,
+  fitsScreen,
+  hasText,
+  headsAreWhole,
+  openConsole,
+} from './console-page.ts'
 import { dialBroker } from './kafka-member.ts'
 
 const topics = [{ name: 'orders', partitions: 1 }]
@@ -31,6 +38,7 @@ test('connections are listed with client and protocol, and each has a log of its
       'this page',
     )
   })
+  await headsAreWhole(page)
 
   await page.keyboard.press('/')
   await page.keyboard.type('shop')

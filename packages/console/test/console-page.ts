@@ -206,6 +206,18 @@ export async function fitsScreen(page: Page): Promise<void> {
   assert(content <= screen, `the page is ${content} px wide, the screen ${screen} px`)
 }
 
+/** No column of a table has a head that is cut. */
+export async function headsAreWhole(page: Page): Promise<void> {
+  const cut = await page
+    .locator('thead th, thead th button')
+    .evaluateAll((heads) =>
+      heads
+        .filter((head) => head.scrollWidth > head.clientWidth)
+        .map((head) => `${head.textContent}: ${head.scrollWidth} of ${head.clientWidth} px`),
+    )
+  assert.deepEqual(cut, [])
+}
+
 /** The text of the cells of a table's rows, without what holds the place of rows out of sight. */
 export async function cells(page: Page, table: string): Promise<string[][]> {
   const rows = page.getByRole('table', { name: table }).locator('tbody tr:not(.spacer)')

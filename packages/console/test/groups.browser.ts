@@ -7,6 +7,7 @@ import {
   eventually,
   fitsScreen,
   hasText,
+  headsAreWhole,
   openConsole,
 } from './console-page.ts'
 import { dialBroker, joinAlone } from './kafka-member.ts'
@@ -45,6 +46,7 @@ test('groups are listed with their state, members, topics and lag; filtered and 
       ['shipping', '9', 'Stable', '1', 'orders'],
     ])
   })
+  await headsAreWhole(page)
   await page.getByRole('button', { name: 'Lag' }).click()
   await eventually(async () => {
     const names = (await cells(page, 'Groups')).map(([name]) => name)
@@ -93,6 +95,7 @@ test('a group shows who reads what, and how far it is behind in messages and in 
     assert.deepEqual(second?.slice(0, 8), ['orders', '1', '–', '10', '–', '–', 'till', 'never'])
   })
   await hasText(page.getByRole('main'), '3 messages')
+  await headsAreWhole(page)
 
   await client.send('orders', { partition: 0, value: 'one more' })
   await hasText(page.getByRole('main'), '4 messages')

@@ -70,6 +70,32 @@ test('with a token the page asks for it once, keeps it from scripts, and shows n
   }
 })
 
+test('what was asked for before the token was shown does not ask for it again', async (t) => {
+  const { page, open } = await openConsole(t, {
+    listen: { http: { token: 'sesame street' } },
+    expected: [/status of 401/],
+  })
+  const shown = Promise.withResolvers<void>()
+  const answered = Promise.withResolvers<void>()
+  let asked = 0
+  await page.route('**/api/v1/stats', async (route) => {
+    if (++asked !== 2) return await route.continue()
+    await shown.promise
+    await route.fulfill({ status: 401, body: '{}' })
+    answered.resolve()
+  })
+  await open('/')
+  await page.getByLabel('Token').waitFor()
+  await eventually(() => assert.equal(asked, 2))
+  await page.getByLabel('Token').fill('sesame street')
+  await page.keyboard.press('Enter')
+  await page.getByRole('heading', { name: 'Overview', level: 1 }).waitFor()
+  shown.resolve()
+  await answered.promise
+  await eventually(() => assert(asked > 3))
+  assert.equal(await page.getByLabel('Token').count(), 0)
+})
+
 test('the colours follow the system, and text can be read in both', async (t) => {
   const { page, open, client, ask } = await openConsole(t, { topics: [{ name: 'orders' }] })
   await client.send('orders', { key: 'k', value: '{"n":1,"s":"x"}', headers: { h: 'x' } })

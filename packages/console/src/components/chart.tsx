@@ -88,6 +88,23 @@ export function Chart(props: ChartProps) {
   )
 }
 
+interface NoChartProps {
+  readonly title: string
+  readonly text: string
+}
+
+/** In the place of a chart of which there is nothing to show: says why. */
+export function NoChart({ title, text }: NoChartProps) {
+  return (
+    <figure class="chart panel">
+      <figcaption>
+        <h2>{title}</h2>
+      </figcaption>
+      <p class="plot quiet">{text}</p>
+    </figure>
+  )
+}
+
 function dataOf(times: readonly number[], series: readonly ChartSeries[]): UPlot.AlignedData {
   return [times.map((time) => time / 1000), ...series.map(({ values }) => [...values])]
 }

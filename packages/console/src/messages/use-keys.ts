@@ -12,8 +12,9 @@ export function useKeys(take: (key: string) => boolean): void {
       if (target.closest('input, select, textarea, dialog') !== null) return
       const isOnControl = target.closest('button, a') !== null
       if (isOnControl && (event.key === 'Enter' || event.key === ' ')) {
-        // A row's link is a row: Space pauses there too.
-        if (event.key === 'Enter' || target.closest('.message-list') === null) return
+        // A row's link is a row, and the focus comes to it a frame after the keys have: Enter opens the row that the
+        // keys have come to, Space pauses there too.
+        if (target.closest('.message-list') === null) return
       }
       if (target.closest('.shown') !== null && event.key !== 'Escape') return
       if (last.current(event.key)) event.preventDefault()

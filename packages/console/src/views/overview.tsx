@@ -1,7 +1,7 @@
 /** How the broker is: what flows through it, who is connected, what it takes of the machine. */
 import type { ComponentChildren } from 'preact'
 import { useEffect, useMemo } from 'preact/hooks'
-import { Chart, type ChartSeries } from '../components/chart.tsx'
+import { Chart, type ChartSeries, NoChart } from '../components/chart.tsx'
 import { bytes, count, duration, known, rate, time } from '../format.ts'
 import { href } from '../route.ts'
 import { followStats, keptMs, type Latency, ratesOf, type Stats, statsHistory } from '../stats.ts'
@@ -85,9 +85,13 @@ function Charts({ samples }: { readonly samples: readonly Stats[] }) {
   const shown = useMemo(() => chartsOf(samples), [samples])
   return (
     <div class="charts">
-      {shown.map((chart) => (
-        <Chart key={chart.title} {...chart} spanMs={keptMs} />
-      ))}
+      {shown.map(({ instead, ...chart }) =>
+        instead === undefined ? (
+          <Chart key={chart.title} {...chart} spanMs={keptMs} />
+        ) : (
+          <NoChart key={chart.title} title={chart.title} text={instead} />
+        ),
+      )}
     </div>
   )
 }
@@ -150,6 +154,7 @@ function chartsOf(samples: readonly Stats[]) {
       topMin: 1024,
       isBinary: true,
       series: [line('used', ({ disk }) => disk?.usedBytes ?? null)],
+      instead: withoutDisk(samples),
     },
     {
       title: 'Memory',
@@ -173,7 +178,16 @@ function chartsOf(samples: readonly Stats[]) {
       ],
     },
   ]
-  return charts.map((chart) => ({ ...chart, times }))
+  return charts.map((chart) => ({ instead: undefined, ...chart, times }))
+}
+
+/** Why there is no disk to show; undefined: there is one. */
+function withoutDisk(samples: readonly Stats[]): string | undefined {
+  const last = samples.at(-1)
+  if (last === undefined || last.disk !== null) return undefined
+  return last.engine === 'kafka'
+    ? 'All messages are on an Apache Kafka cluster.'
+    : 'All messages are in memory: nothing is written to a disk.'
 }
 
 /** Requests whose answers wait for something to come: how long says nothing of the broker. */
