@@ -3,22 +3,67 @@
  * again, with a source that goes on being written, and brokers that are killed too.
  */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
+import type { ChildProcess } from 'node:child_process'
 import { test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { type Client, connect } from '@kaska/client'
-import { result, run, ServeProcess, said, start, temporaryDirectory } from './cli-process.ts'
+import { type Client, ConnectionError, connect } from '@kaska/client'
+import { topicNameOf } from '@kaska/protocol'
+import { context } from './batches.ts'
+import {
+  type RunResult,
+  result,
+  run,
+  ServeProcess,
+  said,
+  start,
+  temporaryDirectory,
+} from './cli-process.ts'
 import { contentsOf, numbered, readPartition } from './mirror-harness.ts'
 
 /** Small batches at the target: many requests, and kills within them. */
-const small = ['--setting', 'max.message.bytes=20000']
+const config = { 'max.message.bytes': '20000' }
+/** A poll waits for what comes; this is how long where nothing does. */
+const waitMs = 10_000
 
-async function total(client: Client, topic: string, partitions: number): Promise<number> {
-  let sum = 0
-  for (let partition = 0; partition < partitions; partition++) {
-    sum += await client.endOffset(topic, partition)
+/** Resolves when the topic's partitions have so many messages together; with how many there are. */
+async function reached(client: Client, partitions: number, count: number): Promise<number> {
+  for (;;) {
+    try {
+      const [info] = await client.engine.resolve([topicNameOf('t')], context)
+      const topic = info?.id ?? assert.fail('no topic')
+      const ends = await Promise.all(
+        Array.from({ length: partitions }, (_, partition) => client.endOffset('t', partition)),
+      )
+      const total = ends.reduce((sum, end) => sum + end, 0)
+      if (total >= count) return total
+      const parts = ends.map((offset, partition) => ({ topic, partition, offset }))
+      const news = await client.engine.poll({ parts, waitMs, bytesMax: 1 }, context)
+      news.release()
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) throw error
+    }
   }
-  return sum
+}
+
+/** A mirror that is to run until it is ended. */
+class Follower {
+  readonly #child: ChildProcess
+  readonly #ended: Promise<RunResult>
+
+  constructor(source: ServeProcess, target: ServeProcess) {
+    this.#child = start(['mirror', '--from', source.url, '--to', target.url])
+    this.#ended = result(this.#child)
+  }
+
+  /** Resolves with what was waited for; rejects where the mirror ends before. */
+  async until<T>(promise: Promise<T>): Promise<T> {
+    const early = this.#ended.then(({ stderr }) => assert.fail(`it ended: ${stderr}`))
+    return await Promise.race([promise, early])
+  }
+
+  end(signal: NodeJS.Signals): Promise<RunResult> {
+    this.#child.kill(signal)
+    return this.#ended
+  }
 }
 
 test('killed in the middle again and again: nothing lost, nothing repeated', async () => {
@@ -28,14 +73,16 @@ test('killed in the middle again and again: nothing lost, nothing repeated', asy
   await using to = await connect(target.url)
   const partitions = 4
   await from.createTopic('t', { partitions })
+  await to.createTopic('t', { partitions, config })
   let sent = 0
   let mirrored = 0
   let isWriting = true
+  let moved = Promise.withResolvers<void>()
   const write = async (): Promise<void> => {
     while (isWriting) {
       // Ahead of the mirror, but not far.
       if (sent * partitions > mirrored + 8000) {
-        await sleep(1)
+        await moved.promise
         continue
       }
       const batches = Array.from({ length: partitions }, (_, partition) =>
@@ -45,26 +92,23 @@ test('killed in the middle again and again: nothing lost, nothing repeated', asy
       sent += 50
     }
   }
-  const look = async (): Promise<number> => {
-    mirrored = await total(to, 't', partitions).catch(() => 0)
-    return mirrored
-  }
   const writing = write()
   try {
     for (let round = 0; round < 8; round++) {
-      const child = start(['mirror', '--from', source.url, '--to', target.url, ...small])
-      const closed = once(child, 'close')
+      const mirror = new Follower(source, target)
       // A different moment each time, the first batches among them.
-      const wanted = (await look()) + 1 + round * 700
-      while ((await look()) < wanted) await sleep(1)
-      child.kill('SIGKILL')
-      await closed
+      const wanted = mirrored + 1 + round * 700
+      mirrored = await mirror.until(reached(to, partitions, wanted))
+      await mirror.end('SIGKILL')
+      moved.resolve()
+      moved = Promise.withResolvers()
     }
   } finally {
     isWriting = false
+    moved.resolve()
     await writing
   }
-  const last = await run(['mirror', '--from', source.url, '--to', target.url, '--once', ...small])
+  const last = await run(['mirror', '--from', source.url, '--to', target.url, '--once'])
   assert.equal(last.code, 0, last.stderr)
   for (let partition = 0; partition < partitions; partition++) {
     const original = await readPartition(from.engine, 't', partition)
@@ -86,7 +130,7 @@ test('killed in the middle again and again: nothing lost, nothing repeated', asy
   assert.match(differs.stderr, /kaska: t\/2: the target's offset \d+ is not at the source\n/)
 })
 
-test('brokers that are killed while it runs: it waits, and goes on', async () => {
+test('brokers that are killed or stopped while it runs: it waits, and goes on', async () => {
   await using files = await temporaryDirectory()
   const serve = (side: string, port = 0) =>
     ServeProcess.start(['--data', `${files.path}/${side}`, '--port', String(port)])
@@ -95,29 +139,29 @@ test('brokers that are killed while it runs: it waits, and goes on', async () =>
   await using from = await connect(source.url)
   await using to = await connect(target.url)
   await from.createTopic('t', { partitions: 2 })
-  const child = start(['mirror', '--from', source.url, '--to', target.url, ...small])
-  const ended = result(child)
+  await to.createTopic('t', { partitions: 2, config })
+  const mirror = new Follower(source, target)
   let sent = 0
-  const reached = async (count: number): Promise<void> => {
-    while ((await total(to, 't', 2).catch(() => 0)) < count) await sleep(5)
-  }
   try {
-    for (let round = 0; round < 3; round++) {
+    for (const [side, signal] of [
+      ['target', 'SIGKILL'],
+      ['source', 'SIGKILL'],
+      ['target', 'SIGTERM'],
+      ['source', 'SIGTERM'],
+    ] as const) {
       await Promise.all([0, 1].map((each) => from.sendBatch('t', numbered(2000, each, sent))))
       sent += 2000
-      await reached(sent * 2 - 3000)
-      const { port } = round % 2 === 0 ? target : source
-      if (round % 2 === 0) {
-        await target.stop('SIGKILL')
-        target = await serve('target', port)
+      await mirror.until(reached(to, 2, sent * 2 - 3000))
+      if (side === 'target') {
+        await target.stop(signal)
+        target = await serve('target', target.port)
       } else {
-        await source.stop('SIGKILL')
-        source = await serve('source', port)
+        await source.stop(signal)
+        source = await serve('source', source.port)
       }
     }
-    await reached(sent * 2)
-    child.kill('SIGINT')
-    const { code, stderr } = await ended
+    await mirror.until(reached(to, 2, sent * 2))
+    const { code, stderr } = await mirror.end('SIGINT')
     assert.equal(code, 0, stderr)
     assert.match(stderr, /Mirrored \d+ messages/)
     for (const partition of [0, 1]) {
@@ -128,7 +172,7 @@ test('brokers that are killed while it runs: it waits, and goes on', async () =>
       )
     }
   } finally {
-    child.kill('SIGKILL')
+    await mirror.end('SIGKILL')
     await source.stop('SIGKILL')
     await target.stop('SIGKILL')
   }
@@ -140,11 +184,11 @@ test('two mirrors at once on the same topic repeat nothing', async () => {
   await using from = await connect(source.url)
   await using to = await connect(target.url)
   await from.createTopic('t', { partitions: 2 })
+  await to.createTopic('t', { partitions: 2, config })
   for (const partition of [0, 1]) await from.sendBatch('t', numbered(5000, partition))
-  const both = await Promise.all(
-    [0, 1].map(() => run(['mirror', '--from', source.url, '--to', target.url, '--once', ...small])),
-  )
-  const last = await run(['mirror', '--from', source.url, '--to', target.url, '--once', ...small])
+  const once = ['mirror', '--from', source.url, '--to', target.url, '--once']
+  const both = await Promise.all([0, 1].map(() => run(once)))
+  const last = await run(once)
   assert.equal(last.code, 0, `${last.stderr}${both.map(({ stderr }) => stderr).join('')}`)
   for (const partition of [0, 1]) {
     const copy = await readPartition(to.engine, 't', partition)
@@ -165,7 +209,7 @@ test('the command: its options, its output and its exit codes', async () => {
   const chosen = ['--topic', 'ord*', '--group', 'billing', '--setting', 'retention.ms=77']
   const once = await run([...sides, '--once', ...chosen])
   assert.deepEqual([once.code, once.stdout], [0, ''])
-  assert.match(once.stderr, /^Mirrored 3 messages \(0\.0 MB\); 1 topic, 1 partition, 0 messages/)
+  assert.match(once.stderr, /^Mirrored 3 messages \(0\.0 MB\); 1 topic, 1 partition, 0 messages/m)
   assert.equal((await target.run(['topic', 'list', '-q'])).stdout, 'orders\n')
   assert.equal((await target.run(['offset', 'committed', 'billing', 'orders'])).stdout, '2\n')
   const described = await target.run(['topic', 'describe', 'orders', '--json'])

@@ -34,6 +34,8 @@ const producers = ['red', 'green', 'blue']
 const groups = ['billing', 'reports', 'audit']
 const slow = 'reports'
 const killed = 'audit'
+/** How many messages of partition 0 are deleted before the first move. */
+const oldest = 10
 /** How often is looked, and how much a program is to have written to its record: some hundred messages. */
 const lookMs = 200
 const recordBytes = 40_000
@@ -61,8 +63,8 @@ async function moves(cluster: ApacheKafkaCluster, t: TestContext): Promise<void>
   await workload.goesOn()
   // A message's offset is not the same on both sides.
   await deleteOldest(broker.port)
-  await move(workload, commands.move, kaska, kafka, t)
-  assert.notEqual(await client.endOffset(topic), await endOffset(kafka))
+  const ends = await move(workload, commands.move, kaska, kafka, t)
+  assert.equal(ends.NEW, ends.OLD - oldest)
 
   await workload.goesOn()
   await kaskaDoes(commands.remove, { OLD: kaska, NEW: kafka })
@@ -110,14 +112,17 @@ async function kaskaDoes(command: string, sides: Sides): Promise<RunResult> {
   return done
 }
 
-/** What docs/mirror.md tells a person to do; the mirror is killed meanwhile, and started again. */
+/**
+ * What docs/mirror.md tells a person to do; the mirror is killed meanwhile, and started again. Resolves with where
+ * partition 0 ended on both sides before the programs were started again.
+ */
 async function move(
   workload: Workload,
   commands: readonly string[],
   from: string,
   to: string,
   t: TestContext,
-): Promise<void> {
+): Promise<Record<'OLD' | 'NEW', number>> {
   const sides = { OLD: from, NEW: to }
   const [follow = '', compare = '', cutOver = '', compareNew = ''] = commands
   await using first = new Follower(argumentsOf(follow, sides))
@@ -141,6 +146,7 @@ async function move(
   assert.match(stderr, /reports goes on at the target with [1-9]\d* messages to come\n/)
   assert.match(stderr, /\nCut over: start the programs with the new address\.\n$/)
   await kaskaDoes(compareNew, sides)
+  const ends = { OLD: await endOffset(from), NEW: await endOffset(to) }
   const startedAt = Date.now()
   const lastSentAt = workload.lastSentAt
   const sentBefore = workload.sent.size
@@ -151,6 +157,7 @@ async function move(
   t.diagnostic(
     `the pause was ${firstSentAt - lastSentAt} ms: stop ${stoppedAt - lastSentAt}, cut over ${cutAt - stoppedAt}, compare ${startedAt - cutAt}, start ${firstSentAt - startedAt}`,
   )
+  return ends
 }
 
 /** `kaska mirror`, killed at the end unless it has ended. */
@@ -172,7 +179,7 @@ class Follower implements AsyncDisposable {
 /** The oldest messages of a partition are gone, as by retention. */
 async function deleteOldest(port: number): Promise<void> {
   const admin = new Admin({ clientId: 'retention', bootstrapBrokers: [`127.0.0.1:${port}`] })
-  const partitions = [{ partition: 0, offset: 10n }]
+  const partitions = [{ partition: 0, offset: BigInt(oldest) }]
   await admin.deleteRecords({ topics: [{ name: topic, partitions }] })
   await admin.close()
 }
