@@ -264,7 +264,7 @@ export class LogFront {
     let newest = isWritten ? -1 : await this.#reader.largestTimestamp(segment)
     if (newest < 0) newest = await this.#writtenAt(segment)
     // It is looked up once, unless it may still be written.
-    if (segment !== this.#writer.next.segment) segment.newest = newest
+    if (segment.isSealed) segment.newest = newest
     return newest
   }
 

@@ -33,7 +33,9 @@ export function beginningOf(place: Place, segment: Segment): Place {
 
 /** A segment is written no more: its time index ends with the largest timestamp that it holds. */
 export function seal({ segment, maxTimestamp, maxTimestampOffset }: Place): void {
-  if (segment === undefined || maxTimestampOffset < 0) return
+  if (segment === undefined) return
+  segment.isSealed = true
+  if (maxTimestampOffset < 0) return
   const relativeOffset = maxTimestampOffset - segment.baseOffset
   segment.index.noteTime({ timestamp: maxTimestamp, relativeOffset })
 }

@@ -99,7 +99,7 @@ export class LogReader {
       const end = segments[index + 1]?.baseOffset ?? highWatermark
       if (end <= startOffset || segment.baseOffset >= highWatermark) continue
       try {
-        if (index < segments.length - 1) {
+        if (segment.isSealed) {
           const newest = await segment.index.lastTime()
           if (newest !== undefined && newest.timestamp < timestamp) continue
         }
@@ -113,13 +113,15 @@ export class LogReader {
     return undefined
   }
 
-  /** The largest timestamp in a segment that is written no more; -1 where no batch has one. */
+  /** The largest timestamp of what is written in a segment; -1 where no batch has one. */
   async largestTimestamp(segment: Segment): Promise<number> {
-    const newest = await segment.index.lastTime()
-    if (newest !== undefined) return newest.timestamp
-    // No timestamp is worth an entry, or the index is lost.
-    let timestamp = -1
-    await this.#scan(segment, 0, ({ maxTimestamp }) => {
+    const { index, isSealed } = segment
+    const newest = await index.lastTime()
+    if (newest !== undefined && isSealed) return newest.timestamp
+    // No timestamp is worth an entry, the index is lost, or its last entry is yet to come.
+    let timestamp = newest?.timestamp ?? -1
+    const from = newest === undefined ? 0 : await index.positionFloor(newest.relativeOffset)
+    await this.#scan(segment, from, ({ maxTimestamp }) => {
       timestamp = Math.max(timestamp, maxTimestamp)
       return undefined
     })

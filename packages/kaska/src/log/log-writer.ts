@@ -156,11 +156,12 @@ export class LogWriter implements SyncedLog, WrittenLog {
     return this.#place(batch, length)
   }
 
-  /** Resolves when all that was placed before the call is on the disk. */
+  /** Resolves when all that was placed before the call is on the disk. Rejects with ClosedError,
+   * PartitionOfflineError. */
   flush(): Promise<void> {
     const { offset } = this.#next
-    if (this.#syncer.durableEnd < offset && this.offline !== undefined) {
-      return Promise.reject(this.#offlineError())
+    if (this.#syncer.durableEnd < offset && this.isOver) {
+      return Promise.reject(this.ended ?? this.#offlineError())
     }
     return this.#syncer.flush(offset)
   }
@@ -396,8 +397,10 @@ export class LogWriter implements SyncedLog, WrittenLog {
     }
     this.#acknowledgements.refuseAfter(first.before.offset, error)
     const { before, segment } = first
-    this.#next =
-      segment !== before.segment && segment.exists ? beginningOf(before, segment) : before
+    // Where the file of a new segment is there, it stays: what comes next goes there.
+    const isBegun = segment !== before.segment && segment.exists
+    if (isBegun) seal(before)
+    this.#next = isBegun ? beginningOf(before, segment) : before
     const dropped = this.#segments.dropBehind(this.#next.segment)
     this.#syncer.lower(this.#next.offset)
     return dropped

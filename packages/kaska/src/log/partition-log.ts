@@ -196,12 +196,18 @@ export class PartitionLog {
   async maxTimestamp(): Promise<number | undefined> {
     if (this.#writer.ended !== undefined) throw this.#writer.ended
     const { segments, next } = this.#writer
-    let largest = next.position > 0 ? next.maxTimestamp : undefined
-    for (const segment of segments.slice(0, -1)) {
-      const newest = (await segment.index.lastTime())?.timestamp
-      if (newest !== undefined && newest > (largest ?? -1)) largest = newest
-    }
+    const before = segments.filter((segment) => segment !== next.segment)
     await this.flush()
+    let largest = next.position > 0 ? next.maxTimestamp : undefined
+    for (const segment of before) {
+      try {
+        const newest = await this.#reader.largestTimestamp(segment)
+        if (newest > (largest ?? -1)) largest = newest
+      } catch (error) {
+        // Deleted meanwhile: it holds nothing any more.
+        if (!(error instanceof OffsetOutOfRangeError)) throw error
+      }
+    }
     return largest
   }
 
@@ -294,11 +300,14 @@ export class PartitionLog {
       await index.quiet()
       index.forget()
     }
-    await disk.remove(this.directory)
-    // What is forgotten before it is removed may be opened anew meanwhile, and keep its space.
-    for (const segment of this.#writer.segments) {
-      segment.index.forget()
-      files.forget(segment.logPath)
+    try {
+      await disk.remove(this.directory)
+    } finally {
+      // What is forgotten before it is removed may be opened anew meanwhile, and keep its space.
+      for (const segment of this.#writer.segments) {
+        segment.index.forget()
+        files.forget(segment.logPath)
+      }
     }
   }
 

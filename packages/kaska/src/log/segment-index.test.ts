@@ -1,7 +1,8 @@
 /** The indexes by the rules that Kafka's DumpLogSegments checks, and look-ups with and without them. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type BatchHeader, crc32c } from '@kaska/protocol'
+import { setImmediate } from 'node:timers/promises'
+import { type BatchHeader, crc32c, DiskFullError } from '@kaska/protocol'
 import fc from 'fast-check'
 import { SeededRandom } from '../../../../sim/seeded-random.ts'
 import { SimulatedDisk } from '../../../../sim/simulated-disk.ts'
@@ -107,6 +108,81 @@ test('Kafka finds no mismatch: after a close, after a kill, after a power failur
     { numRuns: 150, endOnFailure: true, interruptAfterTimeLimit: 20000 },
   )
   assert.ok(entries > 1000, `${entries}`)
+})
+
+test('an index is written by one write after the other, however much comes at once', async () => {
+  const disk = new SimulatedDisk(new SeededRandom(1))
+  const { directory } = await openDirectory(disk, { syncMode: 'os' })
+  const log = await directory.openPartition('t-0', { ...testConfig, indexIntervalBytes: 1 })
+  const count = 1000
+  for (let round = 1; round <= 3; round++) {
+    // Each batch has an entry, and 256 of them are worth a write.
+    const appended = Array.from({ length: count }, (_, index) =>
+      log.append(batchOf([`${index}`], { timestamp: round * 1_000_000 + index })),
+    )
+    await Promise.all(appended.map(({ acknowledged }) => acknowledged))
+    await log.checkpoint()
+    const [path] = segmentPaths(disk)
+    // The first batch of a segment has none.
+    assert.equal(await checkLikeKafka(disk, path as string), round * count - 1)
+  }
+  await directory.close()
+})
+
+/** A segment whose last message is in no index yet, and what begins the next one. */
+const sealing = {
+  config: { ...testConfig, segmentBytes: 8000 },
+  batches: [
+    batchOf(['x'.repeat(5000)], { timestamp: 1000 }),
+    batchOf(['it has an entry'], { timestamp: 2000 }),
+    batchOf(['it has none'], { timestamp: 3000 }),
+  ],
+  next: () => batchOf(['x'.repeat(5000)], { timestamp: 2000 }),
+}
+
+test('a time is found at the end of a segment while the next one is being made', async () => {
+  const disk = new SimulatedDisk(new SeededRandom(1))
+  const gate = Promise.withResolvers<void>()
+  const { open } = disk
+  disk.open = async (path, options) => {
+    if (options?.create && path.endsWith('00000000000000000003.log')) await gate.promise
+    return await open.call(disk, path, options)
+  }
+  const { directory } = await openDirectory(disk)
+  const log = await directory.openPartition('t-0', sealing.config)
+  for (const batch of sealing.batches) await log.append(batch).acknowledged
+  const { acknowledged } = log.append(sealing.next())
+  assert.equal(await log.offsetAt(2500), 2)
+  log.config = { ...log.config, retentionMs: 1000 }
+  assert.deepEqual(await log.applyRetention(3500), { deleted: 0, due: 4001 }, 'not too old yet')
+  const largest = log.maxTimestamp()
+  gate.resolve()
+  assert.equal(await largest, 3000)
+  await acknowledged
+  assert.equal(await log.offsetAt(2500), 2)
+  assert.equal((await log.applyRetention(4001)).deleted, 2)
+  await directory.close()
+})
+
+test('a time is found at the end of a segment when there was no space for the next one', async () => {
+  const disk = new SimulatedDisk(new SeededRandom(1))
+  const { directory } = await openDirectory(disk)
+  const log = await directory.openPartition('t-0', sealing.config)
+  for (const batch of sealing.batches) await log.append(batch).acknowledged
+  // Its file is made, and takes a part of the batch.
+  disk.bytesMax = disk.bytes + 100
+  await assert.rejects(log.append(sealing.next()).acknowledged, DiskFullError)
+  disk.bytesMax = Number.POSITIVE_INFINITY
+  await setImmediate()
+  await log.append(sealing.next()).acknowledged
+  assert.equal(await log.offsetAt(2500), 2)
+  assert.equal(await log.maxTimestamp(), 3000)
+  await directory.close()
+  const again = await openDirectory(disk)
+  const reopened = await again.directory.openPartition('t-0', sealing.config)
+  assert.equal(await reopened.offsetAt(2500), 2)
+  assert.equal(await reopened.maxTimestamp(), 3000)
+  await again.directory.close()
 })
 
 /** A log of 400 batches of two messages in some segments, nothing of it in memory. */

@@ -66,6 +66,7 @@ export interface IndexShared {
 }
 
 const entriesBetweenFlushes = 256
+const done = Promise.resolve()
 
 export class SegmentIndex {
   /** `topics/<id>/<base>`, without the ending. */
@@ -80,6 +81,7 @@ export class SegmentIndex {
   #offsets: OffsetEntry[] = []
   #times: TimeEntry[] = []
   #bytesSinceEntry = 0
+  /** The writes that are under way, or wait for their turn; never rejects. */
   #flushing: Promise<void> | undefined
   #settling: Promise<void> | undefined
   /** Counts the changes of the files, so that nothing older than the last one is cached. */
@@ -163,21 +165,15 @@ export class SegmentIndex {
   }
 
   /** Writes the entries that no file has. After a failure they are kept for the next time. */
-  async flush(): Promise<void> {
-    await this.quiet()
-    if (!this.isDirty) return
-    await this.rewrite()
+  flush(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.isDirty) await this.#flush()
+    })
   }
 
   /** The same, and cuts off what the files hold beyond that. */
-  async rewrite(): Promise<void> {
-    await this.quiet()
-    this.#flushing = this.#flush()
-    try {
-      await this.#flushing
-    } finally {
-      this.#flushing = undefined
-    }
+  rewrite(): Promise<void> {
+    return this.#inTurn(() => this.#flush())
   }
 
   /** Writes all entries, and makes the files durable with `sync`. */
@@ -189,7 +185,7 @@ export class SegmentIndex {
 
   /** Resolves when no write is under way. */
   async quiet(): Promise<void> {
-    while (this.#flushing !== undefined) await this.#flushing.catch(() => {})
+    while (this.#flushing !== undefined) await this.#flushing
   }
 
   /** Forgets all entries, those of the files too: the caller notes every batch again. */
@@ -207,6 +203,18 @@ export class SegmentIndex {
     this.#isForgotten = true
     this.#forgetCached()
     for (const ending of ['.index', '.timeindex']) this.#shared.files.forget(this.#path + ending)
+  }
+
+  /** One at a time: each begins to write where the one before it has ended. */
+  #inTurn(task: () => Promise<void>): Promise<void> {
+    const turn = (this.#flushing ?? done).then(task)
+    const flushing = turn
+      .catch(() => {})
+      .then(() => {
+        if (this.#flushing === flushing) this.#flushing = undefined
+      })
+    this.#flushing = flushing
+    return turn
   }
 
   async #flush(): Promise<void> {

@@ -23,6 +23,7 @@ export class SegmentRow {
     this.#directory = directory
     this.#shared = shared
     this.all = found
+    for (const segment of found.slice(0, -1)) segment.isSealed = true
     this.#directoryMade = found.length > 0
   }
 

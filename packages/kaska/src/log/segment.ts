@@ -15,7 +15,9 @@ export class Segment {
   size: number
   /** Wall time of its first batch; -1 where it has none, or nobody knows. */
   time = -1
-  /** Its largest timestamp, once that was looked up; it is written no more then. */
+  /** Is it written no more, and does its time index end with its largest timestamp? */
+  isSealed = false
+  /** Its largest timestamp, once that was looked up; it is sealed then. */
   newest: number | undefined
   /** Has the file been made? */
   exists: boolean
