@@ -46,9 +46,8 @@ export class LogCheckpointer implements Checkpointed {
 
   /** Makes durable what was written, and remembers it. Never rejects. */
   async checkpoint(): Promise<void> {
-    while (this.#running !== undefined) await this.#running
-    if (!this.needsCheckpoint) return
-    await this.#run(async () => {
+    await this.#inTurn(async () => {
+      if (!this.needsCheckpoint) return
       try {
         await this.#write(this.#writer.startOffset)
       } catch (error) {
@@ -68,10 +67,9 @@ export class LogCheckpointer implements Checkpointed {
    */
   async moveStart(offset: number): Promise<void> {
     const writer = this.#writer
-    await this.idle()
-    if (offset <= writer.startOffset) return
     let failure: unknown
-    await this.#run(async () => {
+    await this.#inTurn(async () => {
+      if (offset <= writer.startOffset) return
       try {
         await this.#write(offset)
         await this.#shared.disk.syncDirectory(this.#directory)
@@ -89,10 +87,16 @@ export class LogCheckpointer implements Checkpointed {
     while (this.#running !== undefined) await this.#running
   }
 
-  async #run(task: () => Promise<void>): Promise<void> {
+  /** Runs the task, which never rejects, when no other one is under way. */
+  async #inTurn(task: () => Promise<void>): Promise<void> {
+    // Between the end of the last one and the beginning of this one nothing is awaited.
+    while (this.#running !== undefined) await this.#running
     this.#running = task()
-    await this.#running
-    this.#running = undefined
+    try {
+      await this.#running
+    } finally {
+      this.#running = undefined
+    }
   }
 
   async #write(startOffset: number): Promise<void> {

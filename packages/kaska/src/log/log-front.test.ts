@@ -6,7 +6,12 @@ import path from 'node:path'
 import process from 'node:process'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import { DiskFullError, OffsetOutOfRangeError, PartitionOfflineError } from '@kaska/protocol'
+import {
+  ClosedError,
+  DiskFullError,
+  OffsetOutOfRangeError,
+  PartitionOfflineError,
+} from '@kaska/protocol'
 import { SeededRandom } from '../../../../sim/seeded-random.ts'
 import { SimulatedDisk } from '../../../../sim/simulated-disk.ts'
 import {
@@ -168,6 +173,62 @@ test('who asks for a deletion in the middle of a segment keeps the file, and los
   assert.deepEqual([reopened.startOffset, reopened.endOffset], [30, 30])
   await append(reopened, 1)
   assert.equal(reopened.endOffset, 40)
+})
+
+test('a deletion and a checkpoint that both wait for a third are made one after the other', async () => {
+  const disk = new SimulatedDisk(new SeededRandom(1))
+  const gate = Promise.withResolvers<void>()
+  const begun = Promise.withResolvers<void>()
+  let isSlow = false
+  const open = async (name: string, options?: { create?: boolean }): Promise<DiskFile> => {
+    const file = await disk.open(name, options)
+    if (!name.endsWith('checkpoint.new')) return file
+    const sync = async (): Promise<void> => {
+      if (isSlow) {
+        begun.resolve()
+        await gate.promise
+      }
+      await file.sync()
+    }
+    return { ...file, sync }
+  }
+  const slow = new Proxy(disk, {
+    get: (_, key) => (key === 'open' ? open : memberOf(disk, key)),
+  })
+  const { log } = await logOf([time, time], slow)
+  isSlow = true
+  const first = log.checkpoint()
+  await begun.promise
+  await append(log, time)
+  const deleting = log.deleteBefore(15)
+  for (let turn = 0; turn < 5; turn++) await setImmediate()
+  const second = log.checkpoint()
+  gate.resolve()
+  await deleting
+  await Promise.all([first, second])
+  // What a start finds is what was told.
+  const copy = await openDirectory(await copyOf(disk))
+  const found = await copy.directory.openPartition('t-0', noRetention)
+  assert.deepEqual([found.startOffset, found.endOffset], [15, 30])
+})
+
+test('a log that is deleted, or closed, leaves nobody waiting for the disk', async () => {
+  for (const end of ['delete', 'close'] as const) {
+    for (let turns = 0; turns < 40; turns++) {
+      const disk = new MortalDisk(new MemoryDisk(), { pause: () => setImmediate() })
+      const { directory } = await openDirectory(disk, { syncMode: 'os' })
+      const log = await directory.openPartition('t-0', noRetention)
+      await append(log, time)
+      await append(log, time)
+      const deleting = Promise.allSettled([log.deleteBefore(10), log.maxTimestamp(), log.flush()])
+      for (let turn = 0; turn < turns; turn++) await null
+      const appending = Promise.allSettled([append(log, time)])
+      await log[end]()
+      await Promise.all([deleting, appending])
+      await assert.rejects(log.maxTimestamp(), ClosedError)
+      await directory.close()
+    }
+  }
 })
 
 test('an offline log keeps its files', async () => {
