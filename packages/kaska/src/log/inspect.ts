@@ -248,7 +248,7 @@ class Inspection {
           const isTorn =
             index === segments.length - 1 &&
             !isBelow(segment, position, checkpoint) &&
-            !(await this.#hasSoundBehind(open.file, position, size, offset))
+            (await findSoundBatch(open.file, position, size, offset, this.#options)) === undefined
           const kind = isTorn ? 'torn-tail' : 'damage'
           return { directory, path, position, offset, kind, reason }
         }
@@ -306,16 +306,6 @@ class Inspection {
     await replaceFile(this.#disk, path, `${directory}/${checkpointTemporaryName}`, [bytes])
     await this.#disk.syncDirectory(directory)
     return { ...damage, bytesCut: cut.bytes, movedTo: cut.names, failure: undefined }
-  }
-
-  #hasSoundBehind(
-    file: Parameters<typeof findSoundBatch>[0],
-    from: number,
-    to: number,
-    offset: number,
-  ): Promise<boolean> {
-    const shared = { ...this.#options, leaderEpoch: 2 ** 31 - 1 }
-    return findSoundBatch(file, from, to, offset, shared).then((found) => found !== undefined)
   }
 
   /** Is everything there that was synced when the checkpoint was written? */

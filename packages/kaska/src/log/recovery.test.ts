@@ -248,6 +248,42 @@ test('5: what was checkpointed and is gone is damage', async () => {
   }
 })
 
+for (const end of ['kill', 'close', 'torn tail'] as const) {
+  test(`batches of a later epoch than kaska.json knows are neither cut nor written behind (${end})`, async () => {
+    const disk = new SimulatedDisk(new SeededRandom(1))
+    await (await openDirectory(disk)).directory.close()
+    const old = disk.contentOf('kaska.json')
+    for (let start = 0; start < 3; start++) {
+      const process = new MortalDisk(disk)
+      const opened = await openDirectory(process)
+      const log = await opened.directory.openPartition('t-0', testConfig)
+      await log.append(batchOf([`${start}`])).acknowledged
+      if (end === 'close') await opened.directory.close()
+      process.die()
+      disk.kill()
+    }
+    if (end === 'torn tail') {
+      disk.damage(segment, (bytes) => new Uint8Array([...bytes, ...bytes.slice(0, 20)]))
+    }
+    disk.damage('kaska.json', () => old)
+    const { log, close } = await reopen(disk)
+    assert.deepEqual(await found(log), end === 'close' ? ['0', '1', '2'] : ['0'])
+    assert.match(log.offline ?? '', /leader epoch .*is [23], and this start only 1: .*kaska.json/)
+    assert.deepEqual(cutNames(disk), [])
+    assert.throws(() => log.append(batchOf(['more'])), PartitionOfflineError)
+    await close()
+
+    const json = JSON.parse(new TextDecoder().decode(old)) as object
+    const mended = JSON.stringify({ ...json, leaderEpoch: 3 })
+    disk.damage('kaska.json', () => new TextEncoder().encode(mended))
+    const again = await reopen(disk)
+    assert.equal(again.log.offline, undefined)
+    await again.log.append(batchOf(['more'])).acknowledged
+    assert.deepEqual(await found(again.log), ['0', '1', '2', 'more'])
+    await again.close()
+  })
+}
+
 test('what lies below the checkpoint is not read; damage in it is found by its readers', async () => {
   const { disk } = await written({ below: 6 })
   disk.damage(segment, (bytes) => {

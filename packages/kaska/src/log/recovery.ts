@@ -124,6 +124,7 @@ class Recovery implements RecoveredLog {
       return
     }
     await this.#check(first, checkpoint)
+    this.#compareEpochs()
   }
 
   /** A broken one is no harm: everything is checked then. */
@@ -239,8 +240,10 @@ class Recovery implements RecoveredLog {
       return `its offset is ${header.baseOffset}, not ${this.endOffset}`
     }
     const epoch = header.partitionLeaderEpoch
-    if (epoch < this.lastEpoch || epoch > this.#shared.leaderEpoch) {
-      return `its leader epoch is ${epoch}, after ${this.lastEpoch}`
+    if (epoch < this.lastEpoch) return `its leader epoch is ${epoch}, after ${this.lastEpoch}`
+    const { leaderEpoch } = this.#shared
+    if (epoch > leaderEpoch) {
+      return `its leader epoch is ${epoch}, and this start only ${leaderEpoch}: is kaska.json older?`
     }
     const lastOffset = header.baseOffset + header.lastOffsetDelta
     this.endOffset = lastOffset + 1
@@ -273,6 +276,16 @@ class Recovery implements RecoveredLog {
       timestamp: this.maxTimestamp,
       relativeOffset: this.maxTimestampOffset - segment.baseOffset,
     })
+  }
+
+  /** What was appended behind a later epoch than this start's would look like damage to the next start. */
+  #compareEpochs(): void {
+    const { leaderEpoch } = this.#shared
+    if (this.offline !== undefined || this.lastEpoch <= leaderEpoch) return
+    this.#goOffline(
+      `the leader epoch of its last batch is ${this.lastEpoch}, and this start only ${leaderEpoch}: ` +
+        `kaska.json is older than the log, and needs a leaderEpoch of ${this.lastEpoch} or more`,
+    )
   }
 
   /** The table at the head. True: the log goes on, cut at the damage. */

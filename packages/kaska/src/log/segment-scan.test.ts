@@ -39,7 +39,7 @@ function encoded(offset: number, size: number): Uint8Array {
   return new Uint8Array([...header, ...batch.records.flatMap((chunk) => [...chunk])])
 }
 
-const shared = { crc32c: testCrc, clock: new TestClock(), leaderEpoch: 5 }
+const shared = { crc32c: testCrc, clock: new TestClock() }
 
 test('a walk ends at the first contradiction, in bounded memory', async () => {
   const sizes = fc.array(fc.integer({ min: 0, max: 3000 }), { maxLength: 8 })

@@ -26,9 +26,8 @@ export async function findSoundBatch(
   from: number,
   to: number,
   offset: number,
-  shared: Pick<LogShared, 'crc32c' | 'clock' | 'leaderEpoch'>,
+  { crc32c, clock }: Pick<LogShared, 'crc32c' | 'clock'>,
 ): Promise<{ position: number; header: BatchHeader } | undefined> {
-  const { crc32c, clock, leaderEpoch } = shared
   const window = new ReadWindow(file, to, windowBytes)
   const candidates = new ReadWindow(file, to, windowBytes)
   // Bytes made to look like headers could cost a CRC each: past this, one is taken at its word.
@@ -49,8 +48,7 @@ export async function findSoundBatch(
     }
     const header = decodeBatchHeader(ahead)
     if (headerProblem(header, to - position) !== undefined) continue
-    const epoch = header.partitionLeaderEpoch
-    if (header.baseOffset < offset || epoch < 0 || epoch > leaderEpoch) continue
+    if (header.baseOffset < offset || header.partitionLeaderEpoch < 0) continue
     crcBytesLeft -= batchBytes(header)
     if (crcBytesLeft < 0) return { position, header }
     const end = position + batchBytes(header)

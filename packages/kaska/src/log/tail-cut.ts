@@ -40,7 +40,7 @@ export async function cutSegments(
       }
     } else {
       try {
-        if (name !== undefined) await copyTail(disk, open.file, from, size, `${directory}/${name}`)
+        if (name !== undefined) await keepTail(disk, open.file, from, size, `${directory}/${name}`)
         await disk.syncDirectory(directory)
         await open.file.truncate(from)
         // Else a crash could bring back what was cut, behind what is appended now.
@@ -79,6 +79,22 @@ async function isZero(file: DiskFile, from: number, to: number): Promise<boolean
     position += length
   }
   return true
+}
+
+/** Makes a durable copy of what is cut off; none where that fails, since who tries again makes another. */
+async function keepTail(
+  disk: LogShared['disk'],
+  source: DiskFile,
+  from: number,
+  to: number,
+  path: string,
+): Promise<void> {
+  try {
+    await copyTail(disk, source, from, to, path)
+  } catch (error) {
+    await disk.remove(path).catch(() => {})
+    throw error
+  }
 }
 
 async function copyTail(
