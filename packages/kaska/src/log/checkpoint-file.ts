@@ -127,7 +127,8 @@ export function decodeCheckpoint(
 
 /**
  * Replaces a small file: after a crash it is the old one or the new one, or a torn one, which its
- * reader recognises. `finish` may write more, and makes the content durable before it gets its name.
+ * reader recognises. `finish` may write more, and makes the content durable before it gets its name. What
+ * was written before a failure is removed: it takes space where there may be none.
  */
 export async function replaceFile(
   disk: Disk,
@@ -136,15 +137,20 @@ export async function replaceFile(
   bytes: Chunks,
   finish: (file: DiskFile) => Promise<void> = (file) => file.sync(),
 ): Promise<void> {
-  const file = await disk.open(temporaryPath, { create: true })
   try {
-    await file.truncate(0)
-    await file.write(0, bytes)
-    await finish(file)
-  } finally {
-    await file.close()
+    const file = await disk.open(temporaryPath, { create: true })
+    try {
+      await file.truncate(0)
+      await file.write(0, bytes)
+      await finish(file)
+    } finally {
+      await file.close()
+    }
+    await disk.rename(temporaryPath, path)
+  } catch (error) {
+    await disk.remove(temporaryPath).catch(() => {})
+    throw error
   }
-  await disk.rename(temporaryPath, path)
 }
 
 /** A small file whole; undefined where there is none. */

@@ -185,6 +185,8 @@ test('a change that is refused while a snapshot is written is not in the snapsho
   disk.bytesMax = Number.POSITIVE_INFINITY
   for (let turn = 0; turn < 200; turn++) await setImmediate()
   assert.ok(events.some(({ kind }) => kind === 'checkpoint-failed'))
+  // Nor does it take space where there may be none.
+  assert.ok(!disk.paths().includes('state/things/snapshot.new'))
   process.die()
   disk.kill()
   const { state: again } = await openMap(disk)
