@@ -173,6 +173,11 @@ export class DataDirectory {
     return this.shared.disk.remove(`topics/${id}`)
   }
 
+  /** Makes durable that partitions were removed. */
+  syncRemovals(): Promise<void> {
+    return this.shared.disk.syncDirectory('topics')
+  }
+
   /** The ids of all partitions that have a directory. */
   async partitions(): Promise<string[]> {
     const entries = await this.shared.disk.list('topics')

@@ -13,6 +13,7 @@ export interface PartitionDirectory {
   retentionDue(id: string, config: LogConfig): Promise<number>
   partitionExtent(id: string): Promise<LogExtent | undefined>
   removePartition(id: string): Promise<void>
+  syncRemovals(): Promise<void>
 }
 
 /** The topic of a log, with what is set for it now. */
@@ -70,7 +71,7 @@ export class PartitionOpener {
     }
   }
 
-  /** Removes what the partitions of a deleted topic left on the disk. Rejects with DiskError. */
+  /** Removes what the partitions of a deleted topic left on the disk, durably. Rejects with DiskError. */
   async remove(topic: TopicId, partitions: number): Promise<void> {
     for (let start = 0; start < partitions; start += atOnceMax) {
       const count = Math.min(atOnceMax, partitions - start)
@@ -80,6 +81,7 @@ export class PartitionOpener {
         ),
       )
     }
+    await this.#directory.syncRemovals()
   }
 }
 

@@ -58,12 +58,13 @@ export class UsedPartitions {
     }
   }
 
-  /** Ends those of a topic that was deleted, and removes their logs. */
+  /** Ends those of a topic that was deleted, and removes their logs; what the disk keeps is left over. Never
+   * rejects: the topic is gone already. */
   async delete(topic: Topic, error: KaskaError): Promise<void> {
     const used = [...(topic.used?.values() ?? [])]
     topic.used = undefined
     // All of them at once: what waits for any of them is answered now.
     for (const partition of used) partition.end(error)
-    for (const partition of used) await partition.delete(error)
+    for (const partition of used) await partition.delete(error).catch(() => {})
   }
 }
