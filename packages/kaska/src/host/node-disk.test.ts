@@ -1,6 +1,6 @@
 /** The disk on real files: writes of any shape, errors by their kind, and a lock that dies with its process. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs/promises'
 import os from 'node:os'
@@ -78,6 +78,28 @@ test('directories and names', async () => {
   assert.ok((await disk.freeBytes()) > 0)
   assert.ok((disk.bootId ?? '').length > 0)
   assert.equal(disk.bootId, (await openNodeDisk(temporary.root)).bootId)
+})
+
+const hasStrace = spawnSync('strace', ['-V']).status === 0
+
+test('a directory that is made is there after a power failure', {
+  skip: !hasStrace && 'the system calls cannot be seen: there is no strace here',
+}, async () => {
+  await using temporary = await temporaryDirectory()
+  const { root } = temporary
+  const trace = path.join(root, 'trace')
+  const made = path.join(root, 'made', 'here')
+  const program = `
+    import { openNodeDisk } from ${JSON.stringify(new URL('./node-disk.ts', import.meta.url).href)}
+    await openNodeDisk(${JSON.stringify(made)})`
+  const node = [process.execPath, '--conditions=source', '--input-type=module', '-e', program]
+  // With -y a file descriptor is shown with its path.
+  const { status, stderr } = spawnSync('strace', ['-f', '-y', '-e', 'fsync', '-o', trace, ...node])
+  assert.equal(status, 0, String(stderr))
+  const calls = await fs.readFile(trace, 'utf8')
+  for (const parent of [root, path.join(root, 'made')]) {
+    assert.ok(calls.includes(`<${parent}>`), `${parent} was not synced: ${calls}`)
+  }
 })
 
 test('errors by their kind', async () => {

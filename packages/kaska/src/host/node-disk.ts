@@ -44,10 +44,11 @@ export interface NodeDiskOptions {
   readonly writes?: 'adaptive' | 'synchronous' | 'threads'
 }
 
-/** Opens a directory, which is made if there is none. Rejects with DataDirectoryError. */
+/** Opens a directory, which is durably made if there is none. Rejects with DataDirectoryError. */
 export async function openNodeDisk(root: string, options: NodeDiskOptions = {}): Promise<Disk> {
   try {
-    await fs.promises.mkdir(root, { recursive: true })
+    const made = await fs.promises.mkdir(root, { recursive: true })
+    if (made !== undefined) await syncNames(path.resolve(made), path.resolve(root))
   } catch (error) {
     throw new DataDirectoryError(`cannot make the directory ${root}: ${(error as Error).message}`, {
       cause: error,
@@ -100,14 +101,8 @@ class NodeDisk implements Disk {
     return guard(fs.promises.rm(this.#path(name), options), `remove ${name}`)
   }
 
-  async syncDirectory(name: string): Promise<void> {
-    if (process.platform === 'win32') return
-    const fd = await guard(openFile(this.#path(name), fs.constants.O_RDONLY), `open ${name}`)
-    try {
-      await guard(syncAll(fd), `sync ${name}`)
-    } finally {
-      await closeFile(fd)
-    }
+  syncDirectory(name: string): Promise<void> {
+    return guard(syncNamesIn(this.#path(name)), `sync ${name}`)
   }
 
   async freeBytes(): Promise<number> {
@@ -147,6 +142,31 @@ class NodeDisk implements Disk {
 
   #path(name: string): string {
     return name === '' ? this.#root : path.join(this.#root, name)
+  }
+}
+
+/**
+ * Makes durable the names of directories that were made: of `first`, and of those in it down to `last`. Where
+ * this user may write and not read, nothing can be synced.
+ */
+async function syncNames(first: string, last: string): Promise<void> {
+  for (let made = last; made.length >= first.length; made = path.dirname(made)) {
+    try {
+      await syncNamesIn(path.dirname(made))
+    } catch (error) {
+      if (codeOf(error) !== 'EACCES') throw error
+    }
+  }
+}
+
+/** Makes durable the names in a directory. */
+async function syncNamesIn(directory: string): Promise<void> {
+  if (process.platform === 'win32') return
+  const fd = await openFile(directory, fs.constants.O_RDONLY)
+  try {
+    await syncAll(fd)
+  } finally {
+    await closeFile(fd)
   }
 }
 
