@@ -14,12 +14,9 @@ for (const sync of ['always', 'os'] as const) {
     await using directory = await temporaryDirectory()
     const data = directory.path
     // The same load each time; the long form has another one in each run.
-    const load = { rounds: 5, acknowledgementsMax: 400, seed: 1 }
+    const load = { rounds: 5, acknowledgementsMax: 400, messagesMin: 100, seed: 1 }
     const result = await crashRounds({ data, sync, ...load })
     t.diagnostic(JSON.stringify(result))
-    assert.ok(result.messages.acknowledged > 100)
-    assert.ok(result.seen > 100)
-    assert.ok(result.commits > 0)
     // The clients got through: nothing was given up, since the broker always came back in time.
     assert.equal(result.messages.unknown, 0)
     const verified = await run(['log', 'verify', data])

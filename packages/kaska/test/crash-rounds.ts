@@ -26,6 +26,9 @@ export interface CrashOptions {
   readonly rounds: number
   /** A round lasts until so many messages, or fewer, were acknowledged in it. */
   readonly acknowledgementsMax: number
+  /** It goes on behind the last round until so many messages were acknowledged and seen, and something was
+   * committed. */
+  readonly messagesMin?: number
   readonly seed?: number
   readonly progress?: (line: string) => void
 }
@@ -135,6 +138,13 @@ export async function crashRounds(options: CrashOptions): Promise<CrashResult> {
         broker = await ServeProcess.start(serve)
         progress?.(`round ${round}: ${JSON.stringify(messages.counts)}`)
       }
+      const { messagesMin = 0 } = options
+      const seen = (): number => consumers.reduce((sum, consumer) => sum + consumer.seen, 0)
+      const isEnough = (): boolean =>
+        messages.acknowledgements >= messagesMin &&
+        seen() >= messagesMin &&
+        commits.counts.acknowledged > 0
+      while (!isEnough() && !hasFailed) await sleep(1)
       isOver = true
     }
     const working = actors.catch((error: unknown) => {
