@@ -51,6 +51,24 @@ suite('what groups take', () => {
     assert(harness.groups.bytes < 500_000)
   })
 
+  test('who is in a group already takes part in its rebalances where there is no room', async () => {
+    const harness = await openGroups({ memberBytesMax: 500_000 })
+    const protocols = { range: 'x'.repeat(100_000) }
+    const [a, b] = [harness.member({ protocols }), harness.member({ protocols })]
+    const named = { group: 'named', instance: 'a', protocols }
+    await assignTo(a)
+    await assignTo(a, b)
+    await assignTo(harness.member(named))
+    assert.equal(await harness.member({ group: 'other', protocols }).join(), 0)
+    assert.equal(await harness.member({ protocols }).join(), code.COORDINATOR_NOT_AVAILABLE)
+    const { generation } = a
+    assert.deepEqual(await assignTo(a, b), ['part 0', 'part 1'])
+    assert.equal(a.generation, generation + 1)
+    assert.equal(await harness.member(named).join(), 0)
+    const larger = harness.member({ ...named, protocols: { range: 'x'.repeat(200_000) } })
+    assert.equal(await larger.join(), code.COORDINATOR_NOT_AVAILABLE)
+  })
+
   test('ids that are given and never used are bounded too, and those that are used find their group', async () => {
     const harness = await openGroups({ pendingMax: 100 })
     const { groups, clock } = harness

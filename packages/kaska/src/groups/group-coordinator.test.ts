@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { kafka } from '@kaska/protocol'
+import { ManualClock } from '../../../../sim/manual-clock.ts'
 import {
   assignTo,
   type Harness,
@@ -9,8 +10,18 @@ import {
   syncAll,
   type TestMember,
 } from '../../test/group-harness.ts'
+import { StateDouble } from '../../test/state-double.ts'
 
 const { errorCode: code } = kafka
+
+/** Its process does nothing for a while, and no timer runs in that time. */
+class HeldUpClock extends ManualClock {
+  heldUpMs = 0
+
+  override monotonic(): number {
+    return super.monotonic() + this.heldUpMs
+  }
+}
 
 function stateOf({ groups }: Harness, group = 'g') {
   const found = groups.describe(group)
@@ -261,6 +272,43 @@ suite('a group of members', () => {
     assert.equal(stateOf(harness), 'Stable 1000')
   })
 
+  test('who was heard of while the broker was held up is not given up for that', async () => {
+    const clock = new HeldUpClock()
+    const harness = await openGroups({}, new StateDouble(), clock)
+    const [a, b] = [harness.member(), harness.member()]
+    await assignTo(a)
+    await assignTo(a, b)
+    // Both sessions of 10 s are over when it goes on; timers run first, and then a heartbeat is read.
+    clock.heldUpMs = 60_000
+    const beats: number[] = []
+    clock.after(10_000, () => beats.push(a.heartbeat()))
+    await clock.advance(10_000)
+    assert.deepEqual(beats, [0])
+    assert.equal(stateOf(harness), 'PreparingRebalance 1')
+    assert.equal(a.heartbeat(), code.REBALANCE_IN_PROGRESS)
+    assert.equal(b.heartbeat(), code.UNKNOWN_MEMBER_ID)
+  })
+
+  test('what members subscribe to is what those say that are there', async () => {
+    const harness = await openGroups({ groupInitialRebalanceDelayMs: 3000 })
+    const { clock, groups } = harness
+    const [a, b] = [harness.member(), harness.member()]
+    const joining = a.join()
+    await clock.advance(3000)
+    await joining
+    await syncAll(a)
+    assert.equal(groups.isSubscribed('g', 'x'), true, 'what cannot be read may be all topics')
+    a.leave()
+    assert.equal(groups.isSubscribed('g', 'x'), false)
+    // Before the next generation there is a member again.
+    const again = b.join()
+    await isWaiting(again)
+    assert.equal(stateOf(harness), 'PreparingRebalance 1')
+    assert.equal(groups.isSubscribed('g', 'x'), true)
+    await clock.advance(3000)
+    await again
+  })
+
   test('what is wrong is refused', async () => {
     const harness = await openGroups({ groupSizeMax: 2 })
     const [a, b, c] = [harness.member(), harness.member(), harness.member()]
@@ -350,6 +398,20 @@ suite('static members', () => {
     assert.deepEqual([await a.sync(), a.generation], ['all', b.generation])
     await live(harness, 60_000, b)
     assert.equal(a.heartbeat(), code.UNKNOWN_MEMBER_ID)
+  })
+
+  test('an id that was given to somebody without a name is none of theirs', async () => {
+    const harness = await openGroups()
+    const a = harness.member({ instance: 'a' })
+    await assignTo(a)
+    const nameless = harness.member()
+    await nameless.joinOnce()
+    const other = harness.member({ instance: 'a' })
+    other.id = nameless.id
+    const joining = other.join()
+    assert(!(await isWaiting(joining)), 'nobody has to join again for that')
+    assert.equal(await joining, code.FENCED_INSTANCE_ID)
+    assert.deepEqual([a.heartbeat(), stateOf(harness)], [0, 'Stable 1'])
   })
 
   test('somebody else takes them out by their names', async () => {

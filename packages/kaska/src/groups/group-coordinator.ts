@@ -5,7 +5,8 @@
  * A group is made by the first JoinGroup without a member id. One that nobody is in, and that has no
  * offsets, is forgotten after a while, or sooner where there are too many of them. What members and
  * given ids take in memory is counted; beyond the limit nobody joins (COORDINATOR_NOT_AVAILABLE, on
- * which clients come again), and of the ids that were given the oldest are taken back.
+ * which clients come again) but who is in already, so that groups there are go on; and of the ids that
+ * were given the oldest are taken back.
  */
 import { type Clock, kafka, OverloadedError, type Random, type Timer } from '@kaska/protocol'
 import type { State, StateLog } from '../log/state-log.ts'
@@ -157,7 +158,8 @@ export class GroupCoordinator implements Membership {
     if (existing === undefined && memberId !== '') {
       return refuseJoin(errorCode.UNKNOWN_MEMBER_ID, memberId)
     }
-    if (this.#bytes + protocolsBytes(request.protocols) > config.memberBytesMax) {
+    const bytes = protocolsBytes(request.protocols) - (existing?.protocolsBytesOf(request) ?? 0)
+    if (bytes > 0 && this.#bytes + bytes > config.memberBytesMax) {
       this.#options.report(this.#overloaded().message)
       return refuseJoin(errorCode.COORDINATOR_NOT_AVAILABLE, memberId)
     }

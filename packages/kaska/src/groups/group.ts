@@ -18,7 +18,7 @@ import {
 } from './group-answers.ts'
 import type { GroupConfig } from './group-config.ts'
 import type { GroupImage } from './group-image.ts'
-import { GroupMember, type GroupProtocol } from './group-member.ts'
+import { GroupMember, type GroupProtocol, protocolsBytes } from './group-member.ts'
 import type { GroupMembers } from './group-members.ts'
 import { type GroupState, Rebalance } from './rebalance.ts'
 import { Waiter } from './waiter.ts'
@@ -120,8 +120,17 @@ export class Group {
         : protocolType === this.protocolType && this.members.supports(protocols)
     if (!isPossible) return refuseJoin(errorCode.INCONSISTENT_GROUP_PROTOCOL, memberId)
     if (memberId === '') return this.#joinNew(request, caller)
-    if (this.#rebalance.givenIds.delete(memberId)) return this.#add(memberId, request, caller)
+    const isDynamic = request.groupInstanceId === null
+    if (isDynamic && this.#rebalance.givenIds.delete(memberId)) {
+      return this.#add(memberId, request, caller)
+    }
     return this.#joinAgain(request, caller)
+  }
+
+  /** What the protocols take that are kept of who asks this; 0: it is new. */
+  protocolsBytesOf({ memberId, groupInstanceId }: kafka.JoinGroupRequest): number {
+    const member = this.members.get(memberId) ?? this.members.instance(groupInstanceId)
+    return member === undefined ? 0 : protocolsBytes(member.protocols)
   }
 
   sync(request: kafka.SyncGroupRequest, signal: AbortSignal): SyncAnswer | Promise<SyncAnswer> {
@@ -273,6 +282,7 @@ export class Group {
       protocols: copyProtocols(request.protocols),
     })
     if (this.members.size === 0) this.#rebalance.protocolType = protocolType
+    this.#subscribed = undefined
     this.#rebalance.add(member, newMemberJoinMs)
     const answer = this.#wait(member, caller.signal)
     this.#rebalance.start()
