@@ -1,31 +1,29 @@
 /**
- * Brokers of Apache Kafka in memory, as far as polls need them: metadata, fetches and the bounds of a partition,
- * in the messages of the real ones. Each answers one request of a connection after the other; a fetch waits
+ * Brokers of Apache Kafka in memory, as far as sends and polls need them: metadata, batches that are sent, fetches
+ * and the bounds of a partition, in the messages of the real ones. Each answers one request of a connection after the other; a fetch waits
  * as Kafka's does, until there is a byte for any of its partitions, or something is wrong with one.
  */
 import assert from 'node:assert/strict'
 import {
-  batchHeaderBytes,
-  batchLengthOverhead,
-  batchMagic,
   ChunkReader,
   type Chunks,
   ChunkWriter,
-  encodeBatchHeader,
   joinChunks,
   kafka,
   type OffsetBounds,
-  RecordsBuilder,
 } from '@kaska/protocol'
 import type { ManualClock } from '../../../sim/manual-clock.ts'
 import type { BrokerAddress, KafkaCall, KafkaDialer, KafkaLink } from '../src/kafka/kafka-link.ts'
+import { FakeLog, type Taken, valuesIn } from './fake-log.ts'
 
 const { errorCode } = kafka
 const served = [
+  kafka.produceRequest,
   kafka.fetchRequest,
   kafka.listOffsetsRequest,
   kafka.metadataRequest,
   kafka.apiVersionsRequest,
+  kafka.initProducerIdRequest,
 ]
 const portBase = 9000
 
@@ -41,23 +39,16 @@ export interface SeenFetch {
   answeredAt: number | undefined
 }
 
-interface StoredBatch {
-  readonly baseOffset: number
-  readonly lastOffset: number
-  readonly bytes: Uint8Array
-}
-
-interface Partition {
-  leader: number
-  leaderEpoch: number
-  startOffset: number
-  readonly batches: StoredBatch[]
+/** What goes wrong with a batch that is sent: the leader's answer, or none, since the connection breaks. */
+export interface SendFault {
+  readonly code: number | 'lost'
+  readonly isStored: boolean
 }
 
 interface Topic {
   readonly name: string
   readonly id: string
-  readonly partitions: Partition[]
+  readonly partitions: FakeLog[]
 }
 
 /** What a fetch comes to now. */
@@ -73,6 +64,8 @@ export class FakeKafka implements KafkaDialer {
   latencyMs = 0
   /** Does it answer fetches with nothing, as for a client over its quota? */
   isThrottling = false
+  /** Asked for each batch that its leader gets, with the values in it. */
+  faultOf: (values: readonly string[], node: number) => SendFault | undefined = () => undefined
   readonly #nodes: number
   readonly #topics = new Map<string, Topic>()
   readonly #links = new Set<FakeLink>()
@@ -80,6 +73,7 @@ export class FakeKafka implements KafkaDialer {
   readonly #silent = new Set<number>()
   readonly #waiting = new Set<() => void>()
   #dialed = 0
+  #producers = 0
 
   constructor(clock: ManualClock, nodes = 1) {
     this.clock = clock
@@ -95,9 +89,7 @@ export class FakeKafka implements KafkaDialer {
   /** A topic whose partitions have these leaders. */
   create(name: string, leaders: readonly number[] = [1]): string {
     const id = name.padEnd(21, 'A').concat('A')
-    const partitions = leaders.map((leader) => {
-      return { leader, leaderEpoch: 0, startOffset: 0, batches: [] }
-    })
+    const partitions = leaders.map((leader) => new FakeLog(leader))
     this.#topics.set(id, { name, id, partitions })
     return id
   }
@@ -109,18 +101,14 @@ export class FakeKafka implements KafkaDialer {
 
   /** Appends one batch, and returns its offset. */
   append(id: string, partition: number, ...values: (string | Uint8Array)[]): number {
-    const log = this.#partition(id, partition)
-    const baseOffset = endOf(log)
-    const lastOffset = baseOffset + values.length - 1
-    const bytes = batchBytes(baseOffset, log.leaderEpoch, values)
-    log.batches.push({ baseOffset, lastOffset, bytes })
+    const baseOffset = this.log(id, partition).append(values)
     this.#changed()
     return baseOffset
   }
 
   /** -1: nobody. */
   lead(id: string, partition: number, leader: number): void {
-    const log = this.#partition(id, partition)
+    const log = this.log(id, partition)
     log.leader = leader
     log.leaderEpoch++
     this.#changed()
@@ -128,7 +116,7 @@ export class FakeKafka implements KafkaDialer {
 
   /** All before this offset is gone. */
   trim(id: string, partition: number, startOffset: number): void {
-    this.#partition(id, partition).startOffset = startOffset
+    this.log(id, partition).startOffset = startOffset
     this.#changed()
   }
 
@@ -143,6 +131,17 @@ export class FakeKafka implements KafkaDialer {
     this.#silent.add(node)
   }
 
+  /** It is there again. */
+  revive(node: number): void {
+    this.#down.delete(node)
+    this.#silent.delete(node)
+  }
+
+  /** All connections end, as those do that were idle for long. */
+  cut(): void {
+    for (const link of this.#links) link.close()
+  }
+
   // What is seen of it ------------------------------------------------------------------------------
 
   /** Connections on which something was fetched and which are still there. */
@@ -152,9 +151,15 @@ export class FakeKafka implements KafkaDialer {
     return count
   }
 
+  log(id: string, partition: number): FakeLog {
+    const log = this.#topics.get(id)?.partitions[partition]
+    assert(log !== undefined, `no ${id}/${partition}`)
+    return log
+  }
+
   boundsOf(id: string, partition: number): OffsetBounds {
-    const log = this.#partition(id, partition)
-    return { startOffset: log.startOffset, endOffset: endOf(log) }
+    const { startOffset, endOffset } = this.log(id, partition)
+    return { startOffset, endOffset }
   }
 
   // Connections -------------------------------------------------------------------------------------
@@ -175,7 +180,7 @@ export class FakeKafka implements KafkaDialer {
 
   async #answer(link: FakeLink, call: KafkaCall, body: Chunks): Promise<Chunks> {
     await this.clock.sleep(this.latencyMs)
-    if (this.#silent.has(link.node)) await new Promise(() => {})
+    if (this.#silent.has(link.node) || this.#down.has(link.node)) await new Promise(() => {})
     const reader = new ChunkReader(body)
     const writer = new ChunkWriter()
     switch (call.key) {
@@ -190,9 +195,27 @@ export class FakeKafka implements KafkaDialer {
         const { topics } = kafka.metadataRequest.read(reader, call.version)
         const answer = {
           brokers: this.#brokers(),
-          topics: (topics ?? []).map(({ topicId }) => this.#described(topicId)),
+          topics: (topics ?? [...this.#topics.values()]).map(({ name, ...rest }) =>
+            this.#described(name, 'topicId' in rest ? rest.topicId : rest.id),
+          ),
         }
         kafka.metadataResponse.write(writer, answer, call.version)
+        break
+      }
+      case kafka.initProducerIdRequest.key: {
+        const answer = { producerId: this.#producers++, producerEpoch: 0 }
+        kafka.initProducerIdResponse.write(writer, answer, call.version)
+        break
+      }
+      case kafka.produceRequest.key: {
+        const asked = kafka.produceRequest.read(reader, call.version)
+        const responses = this.#produce(link.node, asked)
+        if (responses === undefined) {
+          link.close()
+          await new Promise(() => {})
+          break
+        }
+        kafka.produceResponse.write(writer, { responses }, call.version)
         break
       }
       case kafka.listOffsetsRequest.key: {
@@ -219,16 +242,19 @@ export class FakeKafka implements KafkaDialer {
     })
   }
 
-  #described(topicId: string) {
-    const topic = this.#topics.get(topicId)
+  #described(name: string | null, topicId: string) {
+    const topic =
+      name === null
+        ? this.#topics.get(topicId)
+        : [...this.#topics.values()].find((one) => one.name === name)
     if (topic === undefined) {
-      return { errorCode: errorCode.UNKNOWN_TOPIC_ID, name: null, topicId, partitions: [] }
+      return { errorCode: errorCode.UNKNOWN_TOPIC_ID, name, topicId, partitions: [] }
     }
     const partitions = topic.partitions.map(({ leader, leaderEpoch }, partitionIndex) => {
       const replicas = { replicaNodes: [], isrNodes: [] }
       return { errorCode: 0, partitionIndex, leaderId: leader, leaderEpoch, ...replicas }
     })
-    return { errorCode: 0, name: topic.name, topicId, partitions }
+    return { errorCode: 0, name: topic.name, topicId: topic.id, partitions }
   }
 
   #bounds({ topics }: kafka.ListOffsetsRequest) {
@@ -239,11 +265,42 @@ export class FakeKafka implements KafkaDialer {
         partitions: partitions.map(({ partitionIndex, timestamp }) => {
           const log = topic?.partitions[partitionIndex]
           if (log === undefined) return { partitionIndex, errorCode: 3 }
-          const offset = timestamp === -2 ? log.startOffset : endOf(log)
+          const offset = timestamp === -2 ? log.startOffset : log.endOffset
           return { partitionIndex, errorCode: 0, offset }
         }),
       }
     })
+  }
+
+  // Batches that are sent ---------------------------------------------------------------------------
+
+  /** Undefined: the connection breaks. */
+  #produce(node: number, { topicData }: kafka.ProduceRequest) {
+    let isLost = false
+    const responses = topicData.map(({ topicId, partitionData }) => ({
+      topicId,
+      partitionResponses: partitionData.map(({ index, records }) => {
+        const taken = this.#take(node, topicId, index, joinChunks(records ?? []))
+        isLost ||= taken === undefined
+        return { index, errorCode: 0, baseOffset: -1, ...taken }
+      }),
+    }))
+    this.#changed()
+    return isLost ? undefined : responses
+  }
+
+  #take(node: number, topicId: string, partition: number, sent: Uint8Array): Taken | undefined {
+    const log = this.#topics.get(topicId)?.partitions[partition]
+    if (log === undefined) return { errorCode: errorCode.UNKNOWN_TOPIC_ID, baseOffset: -1 }
+    if (log.leader !== node) {
+      return { errorCode: errorCode.NOT_LEADER_OR_FOLLOWER, baseOffset: -1 }
+    }
+    const fault = this.faultOf(valuesIn(sent), node)
+    const taken = fault?.isStored === false ? undefined : log.take(sent)
+    if (fault === undefined || (taken !== undefined && taken.errorCode !== 0)) return taken
+    if (fault.code === 'lost') return undefined
+    // Who has appended it, and then fails, tells where it did.
+    return { errorCode: fault.code, baseOffset: taken?.baseOffset ?? -1 }
   }
 
   // Fetches -----------------------------------------------------------------------------------------
@@ -300,30 +357,29 @@ export class FakeKafka implements KafkaDialer {
     const responses = topics.map(({ topicId, partitions }) => ({
       topicId,
       partitions: partitions.map((asked) => {
-        const { partition: partitionIndex, fetchOffset, partitionMaxBytes } = asked
+        const { partition: partitionIndex, fetchOffset, lastFetchedEpoch } = asked
         const log = this.#topics.get(topicId)?.partitions[partitionIndex]
-        const code = codeOf(log, node, fetchOffset)
+        const code = log?.codeFor(node, fetchOffset) ?? errorCode.UNKNOWN_TOPIC_ID
         const head = { partitionIndex, errorCode: code, highWatermark: -1 }
         if (log === undefined || code !== 0) {
           isReady = true
           return { ...head, abortedTransactions: null, records: null }
         }
-        const roomMax = Math.min(partitionMaxBytes, left)
-        const records = readFrom(log, fetchOffset, roomMax, left === maxBytes)
+        const divergingEpoch = log.divergingFrom(fetchOffset, lastFetchedEpoch)
+        if (divergingEpoch !== undefined) {
+          isReady = true
+          return { ...head, divergingEpoch, abortedTransactions: null, records: null }
+        }
+        const roomMax = Math.min(asked.partitionMaxBytes, left)
+        const records = log.read(fetchOffset, roomMax, left === maxBytes)
         left = Math.max(0, left - records.length)
         isReady ||= records.length > 0
-        const highWatermark = endOf(log)
+        const highWatermark = log.endOffset
         const ends = { highWatermark, lastStableOffset: highWatermark }
         return { ...head, ...ends, abortedTransactions: null, records: [records] }
       }),
     }))
     return { responses, isReady }
-  }
-
-  #partition(id: string, partition: number): Partition {
-    const log = this.#topics.get(id)?.partitions[partition]
-    assert(log !== undefined, `no ${id}/${partition}`)
-    return log
   }
 }
 
@@ -333,6 +389,7 @@ class FakeLink implements KafkaLink {
   /** Rejects when the connection ends. */
   readonly closed: Promise<never>
   hasFetched = false
+  isClosed = false
   readonly #answer: (call: KafkaCall, body: Chunks) => Promise<Chunks>
   readonly #end: (error: Error) => void
   #last: Promise<unknown> = Promise.resolve()
@@ -357,60 +414,7 @@ class FakeLink implements KafkaLink {
   }
 
   close(): void {
+    this.isClosed = true
     this.#end(new Error('the connection was closed'))
   }
-}
-
-function endOf({ startOffset, batches }: Partition): number {
-  return (batches.at(-1)?.lastOffset ?? startOffset - 1) + 1
-}
-
-function codeOf(log: Partition | undefined, node: number, offset: number): number {
-  if (log === undefined) return errorCode.UNKNOWN_TOPIC_ID
-  if (log.leader !== node) return errorCode.NOT_LEADER_OR_FOLLOWER
-  const isThere = offset >= log.startOffset && offset <= endOf(log)
-  return isThere ? 0 : errorCode.OFFSET_OUT_OF_RANGE
-}
-
-/** Whole batches, as many as there is room for; the very first of an answer whatever its size. */
-function readFrom(log: Partition, offset: number, bytesMax: number, isFirst: boolean): Uint8Array {
-  const found: Uint8Array[] = []
-  let length = 0
-  for (const { lastOffset, bytes } of log.batches) {
-    if (lastOffset < offset) continue
-    const isFree = isFirst && found.length === 0
-    if (!isFree && length + bytes.length > bytesMax) break
-    found.push(bytes)
-    length += bytes.length
-  }
-  return joinChunks(found)
-}
-
-function batchBytes(
-  baseOffset: number,
-  leaderEpoch: number,
-  values: readonly (string | Uint8Array)[],
-): Uint8Array {
-  const builder = new RecordsBuilder()
-  for (const value of values) {
-    const bytes = typeof value === 'string' ? new TextEncoder().encode(value) : value
-    builder.append({ key: null, value: bytes, headers: [], timestamp: 1000 })
-  }
-  const records = joinChunks(builder.finish())
-  const header = encodeBatchHeader({
-    baseOffset,
-    batchLength: batchHeaderBytes - batchLengthOverhead + records.length,
-    partitionLeaderEpoch: leaderEpoch,
-    magic: batchMagic,
-    crc: 0,
-    attributes: 0,
-    lastOffsetDelta: values.length - 1,
-    baseTimestamp: 1000,
-    maxTimestamp: 1000,
-    producerId: -1,
-    producerEpoch: -1,
-    baseSequence: -1,
-    recordCount: values.length,
-  })
-  return joinChunks([header, records])
 }

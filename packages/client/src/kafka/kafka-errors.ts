@@ -13,7 +13,6 @@ import {
   NotAuthorizedError,
   OutOfOrderSequenceError,
   OverloadedError,
-  PartitionOfflineError,
   ProducerFencedError,
   TopicExistsError,
   UnknownProducerError,
@@ -62,7 +61,6 @@ const classes: ReadonlyMap<number, PlainErrorClass> = new Map<number, PlainError
   [errorCode.SASL_AUTHENTICATION_FAILED, NotAuthorizedError],
   [errorCode.UNSUPPORTED_VERSION, UnsupportedVersionError],
   [errorCode.THROTTLING_QUOTA_EXCEEDED, OverloadedError],
-  [errorCode.KAFKA_STORAGE_ERROR, PartitionOfflineError],
 ])
 
 /** The error for a code that is not 0; `text` is what the cluster says of it. */
@@ -78,8 +76,8 @@ export function errorOfCode(code: number, what: string, text?: string | null): K
 }
 
 /**
- * The request did not take effect, since who was asked is not, or not yet, the one who leads or
- * coordinates: worth another try when the metadata was read again.
+ * Who was asked is not, not yet or no longer the one who leads or coordinates: worth another try when the
+ * metadata was read again. The request did not take effect, but for batches that are answered with an offset.
  */
 const movedCodes: ReadonlySet<number> = new Set<number>([
   errorCode.UNKNOWN_TOPIC_OR_PARTITION,
@@ -88,6 +86,8 @@ const movedCodes: ReadonlySet<number> = new Set<number>([
   errorCode.LEADER_NOT_AVAILABLE,
   errorCode.NOT_LEADER_OR_FOLLOWER,
   errorCode.REPLICA_NOT_AVAILABLE,
+  // Its disk has failed: another one will lead.
+  errorCode.KAFKA_STORAGE_ERROR,
   errorCode.NOT_ENOUGH_REPLICAS,
   errorCode.FENCED_LEADER_EPOCH,
   errorCode.UNKNOWN_LEADER_EPOCH,

@@ -5,23 +5,20 @@
  *              ^                  |
  *              '---- refused: the leader has moved
  *
- * A partition is warm while its leader takes what it is sent; then any number of batches is on the way
- * at once. Else one goes alone, and the others follow when it was taken: what was refused because the
- * leader has moved goes again before what came behind it. What was under way when a connection broke is
- * not sent again here (only its sender knows whether it may be): it fails with ConnectionError.
+ * 1. A partition is warm while its leader takes what it is sent; then any number of batches is on the way
+ *    to it at once. Else one goes alone, and the others follow when it was taken: what was refused because
+ *    the leader has moved goes again before what came behind it.
+ * 2. What was under way when a connection broke is not sent again here (only its sender knows whether it
+ *    may be): it fails with ConnectionError. So does what was stored somewhere and has no number by which
+ *    it would be recognised.
+ * 3. What comes behind a batch that has failed, of the same producer, fails too, until the producer may know
+ *    of it; and a producer's first batch goes alone. Kafka takes any number from a producer that it does not
+ *    know: what is behind would be taken before what is sent again, and its numbers for those of others.
  */
 import {
-  batchCrc,
-  batchHeaderBytes,
-  batchLengthOverhead,
-  batchMagic,
   type Clock,
   ConnectionError,
   type Crc32c,
-  compressionMask,
-  controlBit,
-  encodeBatchHeader,
-  InvalidArgumentError,
   InvalidMessageError,
   kafka,
   type MessageBatch,
@@ -30,30 +27,36 @@ import {
   type SendPart,
   type SendPartResult,
   type SendRequest,
-  setBatchCrc,
-  transactionalBit,
+  type TopicId,
   UnknownPartitionError,
   UnknownTopicError,
-  UnsupportedCompressionError,
 } from '@kaska/protocol'
 import { sleep } from '../abort.ts'
 import type { BrokerConnection } from './broker-connection.ts'
 import type { Cluster } from './cluster.ts'
 import { errorOfCode, isMoved } from './kafka-errors.ts'
+import { producedBatch, refusalOf } from './produced-batch.ts'
 
 const { errorCode } = kafka
 
 /** How long a batch is sent to one leader after the other before it is refused. */
 const settleMsMax = 10_000
+/** How long a producer may not know yet that a batch of its has failed. */
+const toldMsMax = 1_000
 const pauseMsMin = 10
 const pauseMsMax = 200
 /** How long a leader may wait for its followers, as Kafka's producers have it. */
 const ackTimeoutMs = 30_000
 /** Batches of one request; a larger one goes alone. */
 const requestBytesMax = 8 << 20
-const compressionMax = 4
+
+/** Parts that are answered together. */
+interface Call {
+  results: Promise<unknown>
+}
 
 interface Outgoing {
+  readonly call: Call
   readonly part: SendPart
   readonly producer: ProducerIdentity | undefined
   readonly deadline: number
@@ -68,6 +71,12 @@ interface PartitionQueue {
   readonly partition: number
   readonly waiting: Outgoing[]
   onTheWay: number
+  /** Where they are on their way. */
+  sentOn: BrokerConnection | undefined
+  /** Is the first batch of a producer among them? */
+  hasFirst: boolean
+  /** By producer, the last batch that failed, as long as the producer may not know of it. */
+  readonly failed: Map<number, Outgoing>
   nextOrder: number
   isWarm: boolean
   /** Is what is known of its leader wrong? */
@@ -106,18 +115,23 @@ export class KafkaSender {
     { signal }: RequestContext,
   ): Promise<readonly SendPartResult[]> {
     const deadline = this.#clock.monotonic() + settleMsMax
-    return Promise.all(
+    const call: Call = { results: Promise.resolve() }
+    const results = Promise.all(
       parts.map((part) => {
         const error = refusalOf(part)
         if (error !== undefined) return { error }
         return new Promise<SendPartResult>((settle) => {
           const queue = this.#queueOf(part)
           const order = queue.nextOrder++
-          queue.waiting.push({ part, producer, deadline, order, signal, settle })
+          const sent = { call, part, producer, deadline, order, signal, settle }
+          if (isBehindFailed(queue, sent)) settle({ error: behind() })
+          else queue.waiting.push(sent)
           this.#wake(queue)
         })
       }),
     )
+    call.results = results
+    return results
   }
 
   #queueOf({ topic, partition }: SendPart): PartitionQueue {
@@ -129,6 +143,9 @@ export class KafkaSender {
         partition,
         waiting: [],
         onTheWay: 0,
+        sentOn: undefined,
+        hasFirst: false,
+        failed: new Map(),
         nextOrder: 0,
         isWarm: false,
         isStale: false,
@@ -157,9 +174,11 @@ export class KafkaSender {
       const sizes = new Map<BrokerConnection, number>()
       for (const queue of this.#ready) {
         const connection = this.#leaderOf(queue)
-        const next = connection === undefined ? undefined : this.#next(queue)
+        const next = connection === undefined ? undefined : this.#next(queue, connection)
         if (connection === undefined || next === undefined) {
           this.#ready.delete(queue)
+          // It may know at once that there is no leader, and then has woken the queue when it returns.
+          if (connection === undefined && !queue.isPreparing) void this.#prepare(queue)
           continue
         }
         const size = sizes.get(connection) ?? 0
@@ -167,6 +186,8 @@ export class KafkaSender {
         sizes.set(connection, size + next.part.batch.recordsLength)
         queue.waiting.shift()
         queue.onTheWay++
+        queue.sentOn = connection
+        queue.hasFirst ||= isFirst(next)
         const request = requests.get(connection)
         if (request === undefined) requests.set(connection, [{ queue, sent: next }])
         else request.push({ queue, sent: next })
@@ -176,26 +197,25 @@ export class KafkaSender {
     }
   }
 
-  #next(queue: PartitionQueue): Outgoing | undefined {
+  #next(queue: PartitionQueue, connection: BrokerConnection): Outgoing | undefined {
     for (let next = queue.waiting[0]; next !== undefined; next = queue.waiting[0]) {
       if (next.signal?.aborted) {
         queue.waiting.shift()
         next.settle({ error: asError(next.signal.reason) })
         continue
       }
-      return queue.isWarm || queue.onTheWay === 0 ? next : undefined
+      const mayFollow = queue.isWarm && queue.sentOn === connection && !queue.hasFirst
+      return mayFollow || queue.onTheWay === 0 ? next : undefined
     }
     return undefined
   }
 
-  /** The connection to the leader; undefined: it is looked for. */
+  /** The connection to the leader; undefined: it has to be looked for. */
   #leaderOf(queue: PartitionQueue): BrokerConnection | undefined {
     if (queue.isPreparing) return undefined
     const topic = queue.isStale ? undefined : this.#cluster.topics.get(queue.topic)
     const leader = topic?.leaders[queue.partition]?.leader ?? -1
-    const connection = leader < 0 ? undefined : this.#cluster.opened(leader, 'send')
-    if (connection === undefined) void this.#prepare(queue)
-    return connection
+    return leader < 0 ? undefined : this.#cluster.opened(leader, 'send')
   }
 
   /** Finds the leader and connects to it; fails what waits where that is not to be. */
@@ -242,10 +262,33 @@ export class KafkaSender {
     queue.isStale = true
     queue.failures++
     const now = this.#clock.monotonic()
-    for (const one of queue.waiting.splice(0)) {
-      if (one.deadline > now) queue.waiting.push(one)
-      else one.settle({ error: new ConnectionError(reason) })
+    for (const one of [...queue.waiting]) {
+      if (one.deadline > now) continue
+      const index = queue.waiting.indexOf(one)
+      // It has failed with one before it.
+      if (index === -1) continue
+      queue.waiting.splice(index, 1)
+      this.#fail(queue, one, new ConnectionError(reason))
     }
+  }
+
+  #fail(queue: PartitionQueue, failed: Outgoing, error: Error): void {
+    const { call, order, producer, settle } = failed
+    settle({ error })
+    if (producer === undefined) return
+    const { producerId } = producer
+    for (const one of queue.waiting.splice(0)) {
+      const isBehind = one.order > order && one.producer?.producerId === producerId
+      if (isBehind) one.settle({ error: behind() })
+      else queue.waiting.push(one)
+    }
+    queue.failed.set(producerId, failed)
+    const forget = () => {
+      if (queue.failed.get(producerId) === failed) queue.failed.delete(producerId)
+    }
+    // It is told of the failure with the rest of its call, and over a network perhaps.
+    const { signal } = this.#cluster.closing
+    void call.results.then(() => sleep(this.#clock, toldMsMax, signal)).then(forget, forget)
   }
 
   /** Nothing is kept of a partition that is not known. */
@@ -262,12 +305,14 @@ export class KafkaSender {
   ): Promise<void> {
     type Answer = kafka.ProduceResponse['responses'][number]['partitionResponses'][number]
     const answers = new Map<string, Answer>()
+    // Older brokers answer by name, and what is known of a topic may be forgotten meanwhile.
+    const names = new Map(request.map(({ queue: { topic } }) => [topic, this.#nameOf(topic)]))
     let failure: Error | undefined
     try {
       const answer = await connection.request(
         kafka.produceRequest,
         kafka.produceResponse,
-        this.#requestOf(request),
+        this.#requestOf(request, names),
         { waitMs: ackTimeoutMs },
       )
       for (const { topicId, name, partitionResponses } of answer.responses) {
@@ -281,10 +326,10 @@ export class KafkaSender {
     }
     for (const { queue, sent } of request) {
       queue.onTheWay--
-      const name = this.#cluster.topics.get(queue.topic)?.name
+      if (isFirst(sent)) queue.hasFirst = false
       const answer =
         answers.get(`${queue.partition} ${queue.topic}`) ??
-        answers.get(`${queue.partition} ${name}`)
+        answers.get(`${queue.partition} ${names.get(queue.topic)}`)
       if (answer !== undefined) this.#answered(queue, sent, answer)
       else this.#lost(queue, sent, failure)
     }
@@ -294,11 +339,18 @@ export class KafkaSender {
     }
   }
 
-  #requestOf(request: readonly { queue: PartitionQueue; sent: Outgoing }[]) {
+  #nameOf(topic: TopicId): string {
+    return this.#cluster.topics.get(topic)?.name ?? ''
+  }
+
+  #requestOf(
+    request: readonly { queue: PartitionQueue; sent: Outgoing }[],
+    names: ReadonlyMap<TopicId, string>,
+  ) {
     const byTopic = new Map<string, { index: number; records: readonly Uint8Array[] }[]>()
     for (const { queue, sent } of request) {
       const parts = byTopic.get(queue.topic)
-      const part = { index: queue.partition, records: this.#encode(sent) }
+      const part = { index: queue.partition, records: producedBatch(sent, this.#crc32c) }
       if (parts === undefined) byTopic.set(queue.topic, [part])
       else parts.push(part)
     }
@@ -307,32 +359,11 @@ export class KafkaSender {
       acks: -1,
       timeoutMs: ackTimeoutMs,
       topicData: [...byTopic].map(([topicId, partitionData]) => ({
-        name: this.#cluster.topics.get(topicId)?.name ?? '',
+        name: names.get(topicId) ?? '',
         topicId,
         partitionData,
       })),
     }
-  }
-
-  #encode({ part, producer }: Outgoing): Uint8Array[] {
-    const { batch, baseSequence } = part
-    const header = encodeBatchHeader({
-      baseOffset: 0,
-      batchLength: batchHeaderBytes - batchLengthOverhead + batch.recordsLength,
-      partitionLeaderEpoch: -1,
-      magic: batchMagic,
-      crc: 0,
-      attributes: batch.attributes,
-      lastOffsetDelta: batch.lastOffsetDelta,
-      baseTimestamp: batch.baseTimestamp,
-      maxTimestamp: batch.maxTimestamp,
-      producerId: producer?.producerId ?? -1,
-      producerEpoch: producer?.producerEpoch ?? -1,
-      baseSequence: producer === undefined ? -1 : baseSequence,
-      recordCount: batch.recordCount,
-    })
-    setBatchCrc(header, batchCrc(header, batch.records, this.#crc32c))
-    return [header, ...batch.records]
   }
 
   #answered(
@@ -356,17 +387,12 @@ export class KafkaSender {
     }
     const text = answer.recordErrors[0]?.batchIndexErrorMessage ?? answer.errorMessage
     const what = `partition ${queue.partition} refused a batch`
-    if (code === errorCode.DUPLICATE_SEQUENCE_NUMBER) {
-      const message = `${what}: it was stored before, too long ago to tell where`
-      sent.settle({ error: new InvalidArgumentError(message) })
-      return
-    }
     // A compressed batch that cannot be expanded surprises Apache Kafka 4.3.
     if (code === errorCode.UNKNOWN_SERVER_ERROR && this.#isDamaged(sent.part.batch)) {
-      sent.settle({ error: new InvalidMessageError(`${what}: it is damaged`) })
+      this.#fail(queue, sent, new InvalidMessageError(`${what}: it is damaged`))
       return
     }
-    if (this.#mayGoAgain(queue, sent, code) && sent.deadline > this.#clock.monotonic()) {
+    if (this.#mayGoAgain(queue, sent, answer) && sent.deadline > this.#clock.monotonic()) {
       queue.isWarm = false
       queue.isStale = true
       queue.failures++
@@ -374,16 +400,25 @@ export class KafkaSender {
       return
     }
     // Whoever sends again is to find the leader.
-    if (isMoved(code)) queue.isStale = true
+    if (isMoved(code)) {
+      queue.isWarm = false
+      queue.isStale = true
+    }
     const error = isMoved(code)
       ? new ConnectionError(`${what}: ${text ?? kafka.errorOf(code)?.name}`)
       : errorOfCode(code, what, text)
-    sent.settle({ error })
+    this.#fail(queue, sent, error)
   }
 
-  #mayGoAgain(queue: PartitionQueue, { order, producer }: Outgoing, code: number): boolean {
+  #mayGoAgain(
+    queue: PartitionQueue,
+    { order, producer }: Outgoing,
+    { errorCode: code, baseOffset }: { errorCode: number; baseOffset: number },
+  ): boolean {
+    // A leader that moves while it waits for the others says where it has stored what they may have by now.
+    const isStored = baseOffset >= 0
+    if (producer === undefined) return isMoved(code) && !isStored
     if (isMoved(code)) return true
-    if (producer === undefined) return false
     // It may be stored: sent again, it is recognised by its number.
     if (code === errorCode.REQUEST_TIMED_OUT) return true
     if (code === errorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND) return true
@@ -398,8 +433,29 @@ export class KafkaSender {
     queue.isWarm = false
     queue.isStale = true
     const error = failure ?? new ConnectionError('the broker answered without this partition')
-    sent.settle({ error })
+    this.#fail(queue, sent, error)
   }
+}
+
+/** A producer counts its messages from 0. */
+function isFirst({ part, producer }: Outgoing): boolean {
+  return producer !== undefined && part.baseSequence === 0
+}
+
+/** Does its producer go on although a batch before it has failed? Sent again, that one comes first. */
+function isBehindFailed({ failed }: PartitionQueue, { part, producer }: Outgoing): boolean {
+  const before = producer && failed.get(producer.producerId)
+  if (before === undefined) return false
+  const isBehind =
+    before.producer?.producerEpoch === producer?.producerEpoch &&
+    part.baseSequence > before.part.baseSequence
+  if (!isBehind) failed.delete(before.producer?.producerId ?? -1)
+  return isBehind
+}
+
+/** It may have been sent before this time. */
+function behind(): Error {
+  return new ConnectionError('a batch before it was not taken')
 }
 
 /** Back to its place in the order of the calls. */
@@ -407,21 +463,6 @@ function putBack(waiting: Outgoing[], one: Outgoing): void {
   const index = waiting.findIndex(({ order }) => order > one.order)
   if (index === -1) waiting.push(one)
   else waiting.splice(index, 0, one)
-}
-
-/** What need not be sent to be refused. */
-function refusalOf({ batch }: SendPart): Error | undefined {
-  if (batch.attributes & (transactionalBit | controlBit)) {
-    return new InvalidMessageError('a batch of a transaction cannot be sent')
-  }
-  if ((batch.attributes & compressionMask) > compressionMax) {
-    const type = batch.attributes & compressionMask
-    return new UnsupportedCompressionError(`Kafka knows no compression of type ${type}`)
-  }
-  if (batch.recordCount < 1 || batch.lastOffsetDelta !== batch.recordCount - 1) {
-    return new InvalidMessageError('a batch whose offsets are not those of its messages')
-  }
-  return undefined
 }
 
 function asError(reason: unknown): Error {

@@ -1,0 +1,156 @@
+/** Sends to brokers in memory that refuse, break and move: what is in the log then, and in which order. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  ConnectionError,
+  kafka as kafkaProtocol,
+  MessageTooLargeError,
+  type SendPartResult,
+  topicNameOf,
+} from '@kaska/protocol'
+import { batchOf, fakeCluster } from '../../test/fake-cluster.ts'
+
+const { errorCode } = kafkaProtocol
+const context = { principal: null, clientId: 'test', address: 'in-process' }
+
+/** One message a batch, and none waits for others. */
+const apart = { batchBytes: 1 }
+
+test('what comes behind a first batch that is refused is numbered anew, and none is lost', async (t) => {
+  const { client, kafka, run } = fakeCluster(t, 1, apart)
+  const topic = kafka.create('orders')
+  kafka.faultOf = ([value]) =>
+    value === 'large' ? { code: errorCode.MESSAGE_TOO_LARGE, isStored: false } : undefined
+  const refused = assert.rejects(client.send('orders', 'large'), MessageTooLargeError)
+  const sends = ['a', 'b', 'c'].map((value) => client.send('orders', value))
+  await run(refused)
+  await run(Promise.all(sends))
+  // Under the number of one that is there it would be taken for that one.
+  const { offset } = await run(client.send('orders', 'd'))
+  assert.deepEqual(kafka.log(topic, 0).values, ['a', 'b', 'c', 'd'])
+  assert.equal(offset, 3)
+})
+
+for (const isStored of [false, true]) {
+  test(`a first batch whose connection breaks (${isStored ? 'stored' : 'not stored'}) stays before the others`, async (t) => {
+    const { client, kafka, run } = fakeCluster(t, 2, apart)
+    const topic = kafka.create('orders')
+    let isBroken = false
+    kafka.faultOf = ([value]) => {
+      if (isBroken || value !== 'a') return undefined
+      isBroken = true
+      return { code: 'lost', isStored }
+    }
+    const values = ['a', 'b', 'c', 'd']
+    const sent = await run(Promise.all(values.map((value) => client.send('orders', value))))
+    assert.deepEqual(kafka.log(topic, 0).values, values)
+    assert.deepEqual(
+      sent.map(({ offset }) => offset),
+      [0, 1, 2, 3],
+    )
+  })
+}
+
+test('what a producer sends before it can know that its first batch was lost waits for that', async (t) => {
+  const { client, clock, kafka, run } = fakeCluster(t, 2, apart)
+  const topic = kafka.create('orders', [1, 2])
+  const send = (value: string, partition: number) => client.send('orders', { value, partition })
+  await run(send('known', 1))
+  let isBroken = false
+  kafka.faultOf = ([value]) => {
+    if (isBroken || value !== 'a') return undefined
+    isBroken = true
+    return { code: 'lost', isStored: false }
+  }
+  // The call that it is in is over when the other broker answers.
+  kafka.silence(2)
+  const sends = [send('x', 1), send('a', 0)]
+  await clock.advance(100)
+  sends.push(send('b', 0))
+  await clock.advance(1_000)
+  kafka.lead(topic, 1, 1)
+  await run(Promise.all(sends))
+  assert.deepEqual(kafka.log(topic, 0).values, ['a', 'b'])
+})
+
+for (const [name, isStored] of [
+  ['NOT_LEADER_OR_FOLLOWER', false],
+  ['NOT_LEADER_OR_FOLLOWER', true],
+  ['NOT_ENOUGH_REPLICAS', false],
+  ['NOT_ENOUGH_REPLICAS_AFTER_APPEND', true],
+  ['REQUEST_TIMED_OUT', true],
+  ['KAFKA_STORAGE_ERROR', false],
+  ['KAFKA_STORAGE_ERROR', true],
+  ['UNKNOWN_TOPIC_ID', false],
+] as const) {
+  test(`${name}${isStored ? ', though it is stored' : ''}: sent again, it is there once, in its place`, async (t) => {
+    const { client, kafka, run } = fakeCluster(t, 2, apart)
+    const topic = kafka.create('orders')
+    await run(client.send('orders', '0'))
+    let left = 3
+    kafka.faultOf = ([value]) => {
+      if (value !== '2' || left-- <= 0) return undefined
+      return { code: errorCode[name], isStored }
+    }
+    const values = ['1', '2', '3', '4']
+    await run(Promise.all(values.map((value) => client.send('orders', value))))
+    assert.deepEqual(kafka.log(topic, 0).values, ['0', ...values])
+    assert.ok(left < 3)
+  })
+}
+
+test('a partition that is found without a leader is sent to once it has one', async (t) => {
+  const { client, clock, kafka, run } = fakeCluster(t, 1)
+  const topic = kafka.create('orders', [-1])
+  const sent = client.send('orders', 'a')
+  await clock.advance(500)
+  kafka.lead(topic, 0, 1)
+  const start = clock.monotonic()
+  await run(sent)
+  assert.ok(clock.monotonic() - start < 500)
+})
+
+test('without a number, what may be stored is not sent again; what is not stored is', async (t) => {
+  const { engine, kafka, run } = fakeCluster(t, 1)
+  const topic = kafka.create('orders')
+  const send = async (value: string): Promise<SendPartResult | undefined> => {
+    const part = { topic, partition: 0, baseSequence: -1, batch: batchOf(value) }
+    const [result] = await run(engine.send({ producer: undefined, parts: [part] }, context))
+    return result
+  }
+  let isStored = true
+  let left = 1
+  const code = errorCode.NOT_LEADER_OR_FOLLOWER
+  kafka.faultOf = () => (left-- > 0 ? { code, isStored } : undefined)
+  const result = await send('a')
+  assert.ok(result?.error instanceof ConnectionError)
+  isStored = false
+  left = 1
+  assert.equal((await send('b'))?.error, undefined)
+  assert.deepEqual(kafka.log(topic, 0).values, ['a', 'b'])
+})
+
+test('without a number, sends keep their order while the leader changes', async (t) => {
+  const { clock, engine, kafka, run } = fakeCluster(t, 2)
+  const topic = kafka.create('orders')
+  const send = (value: string) => {
+    const part = { topic, partition: 0, baseSequence: -1, batch: batchOf(value) }
+    return engine.send({ producer: undefined, parts: [part] }, context)
+  }
+  await run(send('first'))
+  // So that there are connections to both.
+  kafka.lead(topic, 0, 2)
+  await run(send('second'))
+  kafka.lead(topic, 0, 1)
+  await run(send('third'))
+  kafka.latencyMs = 10
+  const early = send('early')
+  await clock.advance(0.5)
+  kafka.latencyMs = 1
+  kafka.lead(topic, 0, 2)
+  // Others find out who leads now, before those who send do.
+  await run(engine.resolve([topicNameOf('orders')], context))
+  const late = send('late')
+  await run(Promise.all([early, late]))
+  assert.deepEqual(kafka.log(topic, 0).values, ['first', 'second', 'third', 'early', 'late'])
+})
