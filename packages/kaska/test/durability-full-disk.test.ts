@@ -9,6 +9,7 @@ import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type Client, connect } from '@kaska/client'
 import { DiskFullError, topicNameOf } from '@kaska/protocol'
+import { freePorts } from '../../../compat/lib/broker-process.ts'
 import { createBroker } from '../src/broker.ts'
 import { MemoryDisk } from '../src/log/memory-disk.ts'
 import type { LocalEngine } from '../src/topics/local-engine.ts'
@@ -137,7 +138,8 @@ for (const sync of ['always', 'os'] as const) {
     }
     const data = path.join(mounted, 'data')
     const ballast = path.join(mounted, 'ballast')
-    const serve = ['--data', data, '--sync', sync]
+    const [port = 0] = await freePorts(1)
+    const serve = ['--data', data, '--sync', sync, '--port', String(port)]
     await using broker = await ServeProcess.start(serve)
     const client = await connect(broker.url)
     await client.createTopic('orders')
@@ -178,7 +180,7 @@ for (const sync of ['always', 'os'] as const) {
 
     // A broker that is killed now can be started again, and serves what there is.
     await broker.stop('SIGKILL')
-    await using second = await ServeProcess.start([...serve, '--port', String(broker.port)])
+    await using second = await ServeProcess.start(serve)
     assert.deepEqual((await values(reader, 'orders')).slice(0, 100), numbers(100))
 
     // Even now a topic can be deleted, and its space serves what waits.
@@ -193,7 +195,7 @@ for (const sync of ['always', 'os'] as const) {
     assert.deepEqual(await values(reader, 'orders'), all)
     await second.stop('SIGKILL')
 
-    await using again = await ServeProcess.start([...serve, '--port', String(broker.port)])
+    await using again = await ServeProcess.start(serve)
     assert.deepEqual(await values(reader, 'orders'), all)
     assert.equal((await client.send('orders', text(300))).offset, 300)
     assert.deepEqual(
