@@ -7,6 +7,7 @@ import type { ChildProcess } from 'node:child_process'
 import { test } from 'node:test'
 import { type Client, ConnectionError, connect } from '@kaska/client'
 import { topicNameOf } from '@kaska/protocol'
+import { freePorts } from '../../../compat/lib/broker-process.ts'
 import { context } from './batches.ts'
 import {
   type RunResult,
@@ -132,8 +133,10 @@ test('killed in the middle again and again: nothing lost, nothing repeated', asy
 
 test('brokers that are killed or stopped while it runs: it waits, and goes on', async () => {
   await using files = await temporaryDirectory()
-  const serve = (side: string, port = 0) =>
-    ServeProcess.start(['--data', `${files.path}/${side}`, '--port', String(port)])
+  const [sourcePort, targetPort] = await freePorts(2)
+  const ports = { source: String(sourcePort), target: String(targetPort) }
+  const serve = (side: 'source' | 'target') =>
+    ServeProcess.start(['--data', `${files.path}/${side}`, '--port', ports[side]])
   let source = await serve('source')
   let target = await serve('target')
   await using from = await connect(source.url)
@@ -154,10 +157,10 @@ test('brokers that are killed or stopped while it runs: it waits, and goes on', 
       await mirror.until(reached(to, 2, sent * 2 - 3000))
       if (side === 'target') {
         await target.stop(signal)
-        target = await serve('target', target.port)
+        target = await serve('target')
       } else {
         await source.stop(signal)
-        source = await serve('source', source.port)
+        source = await serve('source')
       }
     }
     await mirror.until(reached(to, 2, sent * 2))
