@@ -12,7 +12,7 @@ import {
   InvalidArgumentError,
   NotAuthorizedError,
 } from '@kaska/protocol'
-import type { BrokerAddress, KafkaDialer, KafkaLink } from '../kafka/kafka-link.ts'
+import type { BrokerAddress, KafkaCall, KafkaDialer, KafkaLink } from '../kafka/kafka-link.ts'
 import type { TlsOptions } from './socket-transport.ts'
 
 export interface SaslOptions {
@@ -82,12 +82,12 @@ async function dial(
   signal.throwIfAborted()
   // What an error means is heard from those that wait; without a listener it would be thrown.
   connection.on('error', () => {})
-  const abort = () => connection.socket?.destroy()
+  const abort = () => end(connection)
   signal.addEventListener('abort', abort, { once: true })
   try {
     await connection.connect(host, port)
   } catch (error) {
-    connection.socket?.destroy()
+    end(connection)
     throw plainError(error, `${host}:${port}`)
   } finally {
     signal.removeEventListener('abort', abort)
@@ -118,42 +118,71 @@ function plainError(error: unknown, address: string): Error {
     : new ConnectionError(message, { cause: error })
 }
 
+/** Ends it now, and the timers that it has: without `close` one would wait for the time to authenticate again. */
+function end(connection: Connection): void {
+  void connection.close()
+  connection.socket?.destroy()
+}
+
 class PlatformaticLink implements KafkaLink {
   readonly #library: Platformatic
   readonly #connection: Connection
+  /** What is asked while it is authenticated again (KIP-368): a broker would end it. */
+  #held: (() => void)[] = []
 
   constructor(library: Platformatic, connection: Connection) {
     this.#library = library
     this.#connection = connection
+    const release = () => {
+      for (const send of this.#held.splice(0)) send()
+    }
+    connection.on('connect', release)
+    connection.on('error', release)
+    connection.on('close', () => {
+      end(connection)
+      release()
+    })
   }
 
-  request(
-    { key, version, isFlexible }: { key: number; version: number; isFlexible: boolean },
-    body: Chunks,
-  ): Promise<Chunks> {
+  get isClosed(): boolean {
+    return this.#connection.socket.destroyed
+  }
+
+  request(call: KafkaCall, body: Chunks): Promise<Chunks> {
     return new Promise((resolve, reject) => {
-      this.#connection.send<Chunks>(
-        key,
-        version,
-        () => {
-          const writer = this.#library.Writer.create()
-          for (const view of body) writer.append(bufferOf(view))
-          return writer
-        },
-        (_correlationId, _key, _version, reader) => reader.buffer.buffers,
-        isFlexible,
-        // ApiVersions is asked before it is known what the broker speaks (KIP-511).
-        isFlexible && key !== apiVersionsKey,
-        (error, answer) => {
-          if (answer === undefined || error) reject(error ?? new Error('no answer'))
-          else resolve(answer)
-        },
-      )
+      const send = () => this.#send(call, body, resolve, reject)
+      if (this.#connection.status === 'reauthenticating') this.#held.push(send)
+      else send()
     })
   }
 
   close(): void {
-    this.#connection.socket?.destroy()
+    end(this.#connection)
+  }
+
+  #send(
+    { key, version, isFlexible }: KafkaCall,
+    body: Chunks,
+    resolve: (answer: Chunks) => void,
+    reject: (error: Error) => void,
+  ): void {
+    this.#connection.send<Chunks>(
+      key,
+      version,
+      () => {
+        const writer = this.#library.Writer.create()
+        for (const view of body) writer.append(bufferOf(view))
+        return writer
+      },
+      (_correlationId, _key, _version, reader) => reader.buffer.buffers,
+      isFlexible,
+      // ApiVersions is asked before it is known what the broker speaks (KIP-511).
+      isFlexible && key !== apiVersionsKey,
+      (error, answer) => {
+        if (answer === undefined || error) reject(error ?? new Error('no answer'))
+        else resolve(answer)
+      },
+    )
   }
 }
 

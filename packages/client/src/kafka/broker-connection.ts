@@ -10,6 +10,7 @@ import {
   KaskaError,
   kafka,
   ProtocolError,
+  type Timer,
   UnsupportedVersionError,
 } from '@kaska/protocol'
 import type { BrokerAddress, KafkaDialer, KafkaLink } from './kafka-link.ts'
@@ -17,17 +18,20 @@ import type { BrokerAddress, KafkaDialer, KafkaLink } from './kafka-link.ts'
 type Fields = kafka.Fields
 type VersionedMessage = Pick<kafka.Message<Fields>, 'name' | 'key' | 'versions'>
 
-/** How long a broker may take for its answer, beyond the wait that it was asked for. */
+/** How long a broker may take for an answer, beyond the wait that it was asked for. */
 const silenceMsMax = 10_000
 /** Elements in all arrays of one answer: a cluster may have many topics. */
 const elementsMax = 2 ** 24
 
 export class BrokerConnection {
   readonly address: string
-  isClosed = false
   readonly #link: KafkaLink
   readonly #clock: Clock
   #versions: ReadonlyMap<number, kafka.VersionRange> = new Map()
+  /** What was not answered yet, in the order in which it will be. */
+  readonly #awaited = new Set<{ readonly waitMs: number }>()
+  #timer: Timer | undefined
+  #isSilent = false
 
   private constructor(link: KafkaLink, address: string, clock: Clock) {
     this.#link = link
@@ -52,8 +56,20 @@ export class BrokerConnection {
       throw new ConnectionError(`cannot connect to ${address}: ${textOf(cause)}`, { cause })
     }
     const connection = new BrokerConnection(link, address, clock)
-    await connection.#negotiate()
+    const close = () => connection.close()
+    signal.addEventListener('abort', close, { once: true })
+    if (signal.aborted) close()
+    try {
+      await connection.#negotiate()
+    } finally {
+      signal.removeEventListener('abort', close)
+    }
     return connection
+  }
+
+  /** Has it ended? The broker may have ended one that was idle for long. */
+  get isClosed(): boolean {
+    return this.#link.isClosed
   }
 
   /** The version in which both sides know a message, none above `max`. */
@@ -82,11 +98,9 @@ export class BrokerConnection {
     const writer = new ChunkWriter()
     request.write(writer, input, version)
     const isFlexible = kafka.inRange(request.flexible, version)
-    let isSilent = false
-    const timer = this.#clock.after(waitMs + silenceMsMax, () => {
-      isSilent = true
-      this.close()
-    })
+    const awaited = { waitMs }
+    this.#awaited.add(awaited)
+    if (this.#awaited.size === 1) this.#listen()
     try {
       const answer = await this.#link.request(
         { key: request.key, version, isFlexible },
@@ -96,19 +110,31 @@ export class BrokerConnection {
     } catch (cause) {
       this.close()
       if (cause instanceof ProtocolError) throw cause
-      if (isSilent) throw new ConnectionError(`the broker at ${this.address} is silent`, { cause })
+      if (this.#isSilent) {
+        throw new ConnectionError(`the broker at ${this.address} is silent`, { cause })
+      }
       throw new ConnectionError(`the connection to ${this.address} was lost: ${textOf(cause)}`, {
         cause,
       })
     } finally {
-      timer.cancel()
+      this.#awaited.delete(awaited)
+      this.#listen()
     }
   }
 
   close(): void {
-    if (this.isClosed) return
-    this.isClosed = true
     this.#link.close()
+  }
+
+  /** A broker answers one request after the other: it is silent when it does not answer the first of them. */
+  #listen(): void {
+    this.#timer?.cancel()
+    const [first] = this.#awaited
+    if (first === undefined) return
+    this.#timer = this.#clock.after(first.waitMs + silenceMsMax, () => {
+      this.#isSilent = true
+      this.close()
+    })
   }
 
   async #negotiate(): Promise<void> {

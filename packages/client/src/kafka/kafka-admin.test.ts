@@ -42,6 +42,7 @@ function clusterOf(answers: Answers) {
   }
   const dialer: KafkaDialer = {
     dial: async ({ port }) => ({
+      isClosed: false,
       request: async ({ key, version }, bytes: Chunks): Promise<Chunks> => {
         const api = kafka.apis.get(key)
         assert(api !== undefined)

@@ -18,6 +18,8 @@ export interface KafkaCall {
 
 /** A connection to one broker, authenticated. Requests leave in the order of the calls. */
 export interface KafkaLink {
+  /** Has it ended, on either side? */
+  readonly isClosed: boolean
   /** The answer behind its header. Rejects when the connection ends; it is of no use after that. */
   request(call: KafkaCall, body: Chunks): Promise<Chunks>
   /** Ends it; what is under way rejects. */
