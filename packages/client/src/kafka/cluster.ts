@@ -69,7 +69,7 @@ export class Cluster {
   constructor(options: ClusterOptions) {
     this.#options = options
     this.#refreshes = new Gatherer(async (ids) => {
-      const found = await this.#readTopics(await this.control(), ids)
+      const found = await this.ask((control) => this.#readTopics(control, ids))
       for (const [index, id] of ids.entries()) {
         const topic = found[index]
         if (topic === undefined) this.topics.delete(id)
@@ -109,9 +109,8 @@ export class Cluster {
 
   /** Topics by their names, undefined where there is none; all of them for null. */
   async byName(names: readonly string[] | null): Promise<(KnownTopic | undefined)[]> {
-    const connection = await this.control()
     const topics = names === null ? null : names.map((name) => ({ name }))
-    const answer = await this.#metadata(connection, topics)
+    const answer = await this.ask((control) => this.#metadata(control, topics))
     const byName = new Map<string | null, KnownTopic>()
     const found: KnownTopic[] = []
     for (const one of answer.topics) {
@@ -121,7 +120,11 @@ export class Cluster {
       byName.set(topic.name, topic)
       found.push(topic)
     }
-    return names === null ? found : names.map((name) => byName.get(name))
+    if (names !== null) return names.map((name) => byName.get(name))
+    // The others are gone.
+    const ids = new Set(found.map(({ id }) => id))
+    for (const id of this.topics.keys()) if (!ids.has(id)) this.topics.delete(id)
+    return found
   }
 
   /** Resolves when every broker knows that the topic is there, with so many partitions, and who leads them. */
@@ -248,6 +251,17 @@ export class Cluster {
     return this.#controlling
   }
 
+  /** Asks the cluster about itself; where the broker dies that was asked, another one. */
+  async ask<T>(question: (control: BrokerConnection) => Promise<T>): Promise<T> {
+    const control = await this.control()
+    try {
+      return await question(control)
+    } catch (error) {
+      if (!(error instanceof ConnectionError && control.isClosed)) throw error
+      return await question(await this.control())
+    }
+  }
+
   async #findControl(): Promise<BrokerConnection> {
     // Those that were there last are tried first; the given ones know the way if all have moved.
     const candidates = new Map<string, BrokerAddress>()
@@ -265,6 +279,7 @@ export class Cluster {
         await this.#metadata(connection, [])
         return connection
       } catch (error) {
+        this.#control?.close()
         if (this.closed !== undefined) throw this.closed
         lastError = error
       }

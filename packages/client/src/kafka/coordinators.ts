@@ -12,7 +12,7 @@ interface CoordinatorSeams {
   /** The addresses that are known, by node. */
   readonly brokers: Map<number, BrokerAddress>
   connection(node: number, purpose: 'work'): Promise<BrokerConnection>
-  control(): Promise<BrokerConnection>
+  ask<T>(question: (control: BrokerConnection) => Promise<T>): Promise<T>
 }
 
 export class Coordinators {
@@ -27,11 +27,12 @@ export class Coordinators {
   async connection(group: string): Promise<BrokerConnection> {
     const known = this.#nodes.get(group)
     if (known !== undefined) return await this.#cluster.connection(known, 'work')
-    const control = await this.#cluster.control()
-    const answer = await control.request(
-      kafka.findCoordinatorRequest,
-      kafka.findCoordinatorResponse,
-      { key: group, keyType: 0, coordinatorKeys: [group] },
+    const answer = await this.#cluster.ask((control) =>
+      control.request(kafka.findCoordinatorRequest, kafka.findCoordinatorResponse, {
+        key: group,
+        keyType: 0,
+        coordinatorKeys: [group],
+      }),
     )
     const found = answer.coordinators[0] ?? answer
     if (found.errorCode !== 0) {
@@ -49,11 +50,12 @@ export class Coordinators {
     const nodes = new Map(groups.map((group) => [group, this.#nodes.get(group)]))
     const asked = groups.filter((group) => nodes.get(group) === undefined)
     if (asked.length > 0) {
-      const control = await this.#cluster.control()
-      const answer = await control.request(
-        kafka.findCoordinatorRequest,
-        kafka.findCoordinatorResponse,
-        { key: '', keyType: 0, coordinatorKeys: asked },
+      const answer = await this.#cluster.ask((control) =>
+        control.request(kafka.findCoordinatorRequest, kafka.findCoordinatorResponse, {
+          key: '',
+          keyType: 0,
+          coordinatorKeys: asked,
+        }),
       )
       for (const found of answer.coordinators) {
         const { key, errorCode: code, nodeId } = found
