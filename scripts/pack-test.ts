@@ -106,7 +106,17 @@ for (const version of [oldestNode, '24']) {
 
     test('a program sends and reads, over the network and with a broker of its own', async () => {
       await writeFile(path.join(project, 'program.js'), program)
-      assert.equal(await runHere('node', 'program.js', url()), 'hello\nhello\n')
+      assert.equal(await runHere('node', 'program.js', url()), 'hello\n'.repeat(3))
+    })
+
+    test('the console is served, with its script', async () => {
+      const http = url().replace('kaska:', 'http:')
+      const page = await (await fetch(http)).text()
+      const script = /<script[^>]* src="\/?([^"]+)"/.exec(page)?.[1]
+      assert.ok(script, page)
+      const answer = await fetch(`${http}/${script}`)
+      assert.equal(answer.status, 200)
+      assert.ok((await answer.text()).length > 10_000)
     })
 
     test("the README's example passes tsc --strict", async () => {
@@ -144,11 +154,14 @@ for (const version of [oldestNode, '24']) {
 }
 
 const program = `
-import { connect } from '@kaska/client'
+import { connect, TopicExistsError } from '@kaska/client'
+import { createBroker } from 'kaska'
 import { startBroker } from 'kaska/testing'
 
 async function sayHello(client) {
   await client.createTopic('greetings')
+  const error = await client.createTopic('greetings').catch((reason) => reason)
+  if (!(error instanceof TopicExistsError)) throw error
   const { offset } = await client.send('greetings', 'hello')
   await client.subscribe(['greetings'])
   client.seek('greetings', offset)
@@ -161,6 +174,9 @@ await sayHello(await connect(process.argv[2]))
 const broker = await startBroker()
 await sayHello(await connect(broker.url))
 await broker.close()
+const embedded = await createBroker({ memory: true })
+await sayHello(await connect(embedded))
+await embedded.close()
 `
 
 const everyEntry = `
