@@ -47,7 +47,9 @@ export function newsOf(part: FetchPart, answer: PartitionAnswer): PartNews | und
     return { kind: isMoved(code) ? 'moved' : 'failed', error }
   }
   if (divergingEpoch.endOffset >= 0) {
-    return { kind: 'truncated', endOffset: divergingEpoch.endOffset }
+    // The log may be longer than that in an epoch of before: what was read last is not there at any rate.
+    const lastRead = Math.max(0, part.offset - 1)
+    return { kind: 'truncated', endOffset: Math.min(divergingEpoch.endOffset, lastRead) }
   }
   if (records === null || records.length === 0) return undefined
   try {

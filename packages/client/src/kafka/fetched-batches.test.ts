@@ -101,3 +101,11 @@ test('bytes that are no batch are an error of their own', () => {
   assert.throws(() => fetchedBatches(topic, 0, [batch(0, { magic: 1 })], []), InvalidMessageError)
   assert.throws(() => fetchedBatches(topic, 0, [new Uint8Array(61)], []), InvalidMessageError)
 })
+
+test('what comes before bytes that are no batch is handed out', () => {
+  const batches = fetchedBatches(topic, 0, [batch(4), batch(5, { magic: 1 })], [])
+  assert.deepEqual(
+    batches.map(({ baseOffset }) => baseOffset),
+    [4],
+  )
+})

@@ -42,6 +42,8 @@ export function fetchedBatches(
     const header = decodeBatchHeader(headerBytes)
     const recordsLength = header.batchLength + batchLengthOverhead - batchHeaderBytes
     if (header.magic !== batchMagic || recordsLength < 0) {
+      // What is before it can be read.
+      if (batches.length > 0) break
       throw new InvalidMessageError(`a batch of format ${header.magic} is not one of these days`)
     }
     if (recordsLength > reader.remaining) break

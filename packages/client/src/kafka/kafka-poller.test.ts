@@ -5,6 +5,7 @@ import {
   ClosedError,
   ConnectionError,
   joinChunks,
+  LogTruncatedError,
   type OffsetBounds,
   OffsetOutOfRangeError,
   type PollPart,
@@ -271,6 +272,26 @@ test('a broker that dies holds up its own parts alone', async (t) => {
     assert.deepEqual(valuesOf(result), ['from the first'])
   }
   await run(lost)
+})
+
+test('who has read what another log has in the place of is told so, however long that log is', async (t) => {
+  const { kafka, poll, run } = await setUp(t)
+  const topic = kafka.create('orders')
+  kafka.lead(topic, 0, 1)
+  kafka.append(topic, 0, 'a', 'b')
+  const [batch] = (await run(poll([at(topic)]))).batches
+  assert.equal(batch?.leaderEpoch, 1)
+  for (const lost of [['x'], ['x', 'y', 'z']]) {
+    // A replica leads that did not take part in epoch 1.
+    kafka.log(topic, 0).replace(lost, 0)
+    kafka.lead(topic, 0, 1)
+    kafka.lead(topic, 0, 1)
+    const { failures } = await run(poll([{ ...at(topic, 2), lastEpoch: 1 }]))
+    const error = failures[0]?.error
+    assert.ok(error instanceof LogTruncatedError)
+    // What it has read last is not there.
+    assert.equal(error.endOffset, 1)
+  }
 })
 
 test('what is there on all brokers is told together', async (t) => {
