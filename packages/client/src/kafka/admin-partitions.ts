@@ -209,7 +209,8 @@ export class AdminPartitions {
     const what = `partition ${partition} of '${topic.name}'`
     if (leader === undefined) throw new UnknownPartitionError(`there is no ${what}`)
     if (leader < 0) throw new ConnectionError(`${what} has no leader now`)
-    const connection = await cluster.connection(leader, 'work')
+    // It waits for the other replicas: what is asked on the same connection would wait with it.
+    const connection = await cluster.connection(leader, 'admin')
     // -1: all that readers may see.
     const partitions = [{ partitionIndex: partition, offset: before ?? -1 }]
     const answer = await connection.request(

@@ -57,7 +57,13 @@ export class GroupOffsets {
       { version },
     )
     for (const { partitions } of answer.topics) {
-      for (const { errorCode } of partitions) this.#check(group, errorCode, 'was not committed')
+      for (const { errorCode } of partitions) {
+        if (errorCode === kafka.errorCode.UNKNOWN_TOPIC_OR_PARTITION) {
+          // What is known of them is out of date.
+          for (const { topic } of entries) this.#cluster.topics.delete(topic.id)
+        }
+        this.#check(group, errorCode, 'was not committed')
+      }
     }
   }
 

@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
-  ChunkReader,
-  type Chunks,
-  ChunkWriter,
   KaskaError,
   kafka,
   NotAuthorizedError,
@@ -11,79 +8,29 @@ import {
   UnknownTopicError,
   UnsupportedVersionError,
 } from '@kaska/protocol'
+import {
+  type Answers,
+  coordinator,
+  ids,
+  metadata,
+  scriptedKafka,
+} from '../../test/scripted-kafka.ts'
 import { createNodeHost } from '../host/node-host.ts'
 import type { AdminSeams } from './admin-types.ts'
 import { Cluster } from './cluster.ts'
 import { KafkaAdmin } from './kafka-admin.ts'
-import type { KafkaDialer } from './kafka-link.ts'
 
 const context: RequestContext = { principal: null, clientId: '', address: 'test' }
 const { errorCode } = kafka
-const ids = { orders: 'ordersAAAAAAAAAAAAAAAA', bills: 'billsAAAAAAAAAAAAAAAAA' }
 
-/** What a broker answers, by the API's name; `body` is what it was asked. */
-// biome-ignore lint/suspicious/noExplicitAny: each answer knows its question.
-type Answers = Readonly<Record<string, (body: any, node: number) => object>>
-
-/** Two brokers, which answer as told, and what each of them was asked. */
 function clusterOf(answers: Answers) {
-  const asked: { readonly name: string; readonly node: number; readonly body: unknown }[] = []
-  const served: Answers = {
-    ApiVersions: () => ({
-      apiKeys: [...kafka.apis.values()]
-        .filter(({ name }) => name in served)
-        .map(({ key, versions }) => ({ apiKey: key, minVersion: 0, maxVersion: versions.max })),
-    }),
-    Metadata: ({ topics }: kafka.MetadataRequest) => metadata(topics, [1, 2]),
-    FindCoordinator: ({ coordinatorKeys }: kafka.FindCoordinatorRequest) => ({
-      coordinators: coordinatorKeys.map((key) => coordinator(key, key.endsWith('2') ? 2 : 1)),
-    }),
-    ...answers,
-  }
-  const dialer: KafkaDialer = {
-    dial: async ({ port }) => ({
-      isClosed: false,
-      request: async ({ key, version }, bytes: Chunks): Promise<Chunks> => {
-        const api = kafka.apis.get(key)
-        assert(api !== undefined)
-        const body = api.request.read(new ChunkReader(bytes), version)
-        const node = port - 9000
-        if (api.name !== 'ApiVersions') asked.push({ name: api.name, node, body })
-        const writer = new ChunkWriter()
-        api.response.write(writer, served[api.name]?.(body, node) as never, version)
-        return writer.finish()
-      },
-      close() {},
-    }),
-  }
+  const { dialer, bootstrap, asked } = scriptedKafka(answers)
   const { clock } = createNodeHost()
-  const bootstrap = [{ host: 'broker', port: 9001 }]
-  const cluster = new Cluster({ dialer, bootstrap, clock, connectTimeoutMs: 1000 })
+  const cluster = new Cluster({ dialer, bootstrap, clock, connectTimeoutMs: 60_000 })
   const run: AdminSeams['run'] = (_, work) => work()
   const admin = new KafkaAdmin({ cluster, clock, run })
   const countOf = (name: string) => asked.filter((one) => one.name === name).length
   return { admin, asked, countOf }
-}
-
-/** Partitions of both topics, by turns at these leaders. */
-function metadata(asked: kafka.MetadataRequest['topics'], leaders: readonly number[]) {
-  const known = Object.entries(ids).map(([name, topicId]) => ({ name, topicId }))
-  const topics = (asked ?? known).map((one) => {
-    const found = known.find(({ name, topicId }) => name === one.name || topicId === one.topicId)
-    const { UNKNOWN_TOPIC_OR_PARTITION } = errorCode
-    if (found === undefined)
-      return { ...one, errorCode: UNKNOWN_TOPIC_OR_PARTITION, partitions: [] }
-    const partitions = leaders.map((leaderId, partitionIndex) => {
-      return { errorCode: 0, partitionIndex, leaderId, replicaNodes: [], isrNodes: [] }
-    })
-    return { ...found, errorCode: 0, partitions }
-  })
-  const brokers = [1, 2].map((nodeId) => ({ nodeId, host: 'broker', port: 9000 + nodeId }))
-  return { brokers, topics }
-}
-
-function coordinator(key: string, nodeId: number) {
-  return { key, nodeId, host: 'broker', port: 9000 + nodeId, errorCode: 0 }
 }
 
 const committedIn = (name: string, committedOffset: number, text: string) => ({
@@ -267,4 +214,32 @@ test('settings are told topic by topic, a default in the unit of the setting tha
       ['retention.ms', false, '604800000', 'long'],
     ],
   )
+})
+
+test('a deletion of messages, which may take long, holds up no question to the same broker', async () => {
+  const { admin, asked } = clusterOf({
+    DeleteRecords: ({ topics }: kafka.DeleteRecordsRequest) => ({
+      topics: topics.map(({ name, partitions }) => ({
+        name,
+        partitions: partitions.map(({ partitionIndex, offset }) => {
+          return { partitionIndex, lowWatermark: offset, errorCode: 0 }
+        }),
+      })),
+    }),
+    ListOffsets: ({ topics }: kafka.ListOffsetsRequest) => ({
+      topics: topics.map(({ name, partitions }) => ({
+        name,
+        partitions: partitions.map(({ partitionIndex }) => {
+          return { partitionIndex, errorCode: 0, timestamp: -1, offset: 3 }
+        }),
+      })),
+    }),
+  })
+  const place = { topic: ids.orders, partition: 0 }
+  await admin.bounds([place], context)
+  assert.equal(await admin.deleteRecords(place, 3, context), 3)
+  const connectionsOf = (api: string) =>
+    asked.filter(({ name }) => name === api).map(({ connection }) => connection)
+  const [deleting] = connectionsOf('DeleteRecords')
+  assert.ok(deleting !== undefined && !connectionsOf('ListOffsets').includes(deleting))
 })

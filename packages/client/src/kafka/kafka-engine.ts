@@ -221,11 +221,13 @@ export class KafkaEngine implements Engine {
   commit(group: string, entries: readonly CommitEntry[], context: RequestContext): Promise<void> {
     return this.#do(context, async () => {
       if (group === '') throw new InvalidArgumentError('a name to commit under has a character')
-      const topics = await Promise.all(entries.map((entry) => this.#topicOf(entry)))
-      const known = entries.map(({ partition, offset }, index) => {
-        return { topic: topics[index] as KnownTopic, partition, offset }
+      await this.#settled(async () => {
+        const topics = await Promise.all(entries.map((entry) => this.#topicOf(entry)))
+        const known = entries.map(({ partition, offset }, index) => {
+          return { topic: topics[index] as KnownTopic, partition, offset }
+        })
+        await this.#groups.commit(group, known)
       })
-      await this.#settled(() => this.#groups.commit(group, known))
     })
   }
 
