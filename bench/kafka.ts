@@ -29,6 +29,7 @@ import {
   startContenders,
 } from './lib/contender.ts'
 import { buildFranz, runFranz } from './lib/franz.ts'
+import { installKaska } from './lib/installed-kaska.ts'
 import { median, pairedRatio } from './lib/stats.ts'
 import type { Aim, Suite, SuiteOptions, SuiteResult, Table } from './lib/suite.ts'
 import { memoryOf, startEcho, startSource } from './lib/target.ts'
@@ -418,11 +419,12 @@ async function measureSpread(arena: Arena, { isQuick }: SuiteOptions): Promise<S
 async function measureStartUp(franz: string, options: SuiteOptions): Promise<SuiteResult> {
   const rounds = options.isQuick ? 2 : 5
   const times = new Map<ContenderName, number[]>()
+  const program = await installKaska()
   for (let round = 1; round <= rounds; round++) {
     for (const name of ['Kaska', 'Apache Kafka', 'kfake'] as const) {
       options.say(`start-up: ${name}, round ${round} of ${rounds}`)
       try {
-        await using broker = await prepareContender(name, 'os', franz)
+        await using broker = await prepareContender(name, 'os', franz, program)
         const isDone = runFranz(franz, 'first', broker.port, { topic: 'first' })
         // So that it waits by then.
         await new Promise((resolve) => setTimeout(resolve, 100))

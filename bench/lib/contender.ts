@@ -36,13 +36,14 @@ export interface Contenders extends AsyncDisposable {
   readonly skipped: ReadonlyMap<ContenderName, string>
 }
 
-/** Makes each of them, not started; `stop` ends it. Kafka may throw SkippedError. */
+/** Makes each of them, not started; `stop` ends it. `kaska` is its program, unless that of the clone. Kafka may throw SkippedError. */
 export async function prepareContender(
   name: ContenderName,
   sync: SyncMode,
   franz: string,
+  kaska?: string,
 ): Promise<BrokerProcess> {
-  if (name === 'Kaska') return await prepareKaska(['--sync', sync])
+  if (name === 'Kaska') return await prepareKaska(['--sync', sync], kaska)
   if (name === 'Apache Kafka') {
     const flush = sync === 'always' ? { 'log.flush.interval.messages': '1' } : {}
     const properties = { ...kafkaDefaults, ...flush }

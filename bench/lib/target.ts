@@ -98,15 +98,17 @@ export interface KaskaOptions {
   /** Instead of a new one; it is not removed. */
   readonly directory?: string
   readonly isMemory?: boolean
+  /** Instead of the clone's, which runs from its sources. */
+  readonly program?: string
 }
 
 export function startKaska(options: KaskaOptions = {}): Promise<Target> {
   const { sync = 'os', nodeOptions = [], serveOptions = [], isMemory = false } = options
+  const { program = path.join(root, 'packages/kaska/bin/kaska.js') } = options
   const directory = mkdtempSync(path.join(tmpdir(), 'kaska-bench-'))
   const data = options.directory ?? path.join(directory, 'data')
-  const kaska = path.join(root, 'packages/kaska/bin/kaska.js')
   const storage = isMemory ? ['--memory'] : ['--data', data, '--sync', sync]
-  const argv = [...nodeOptions, kaska, 'serve', '--port', '0', ...storage, ...serveOptions]
+  const argv = [...nodeOptions, program, 'serve', '--port', '0', ...storage, ...serveOptions]
   return start(argv, directory, readyLine)
 }
 

@@ -5,7 +5,7 @@ import { BrokerProcess, createDirectory, freePorts } from './broker-process.ts'
 import { answersMetadata } from './raw-requests.ts'
 
 /** `KASKA_COMPAT_PROGRAM` names another one, such as an older release's. */
-const program =
+const clonesProgram =
   process.env['KASKA_COMPAT_PROGRAM'] ??
   path.resolve(import.meta.dirname, '../../packages/kaska/bin/kaska.js')
 
@@ -17,7 +17,10 @@ export async function startKaska(serveOptions: readonly string[] = []): Promise<
 }
 
 /** All but the start, for who measures that; `stop` removes its directory. */
-export async function prepareKaska(serveOptions: readonly string[] = []): Promise<BrokerProcess> {
+export async function prepareKaska(
+  serveOptions: readonly string[] = [],
+  program: string = clonesProgram,
+): Promise<BrokerProcess> {
   const [port = 0] = await freePorts(1)
   const directory = createDirectory('kaska')
   const data = path.join(directory, 'data')
