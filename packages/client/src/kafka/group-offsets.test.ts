@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { crc32c, kafka, noCodecs, UnknownTopicError } from '@kaska/protocol'
+import { crc32c, kafka, noCodecs, noTopicId, UnknownTopicError } from '@kaska/protocol'
 import { ManualClock } from '../../../../sim/manual-clock.ts'
 import {
   type Answers,
@@ -60,7 +60,10 @@ test('a commit to a topic that was deleted a moment ago is refused at once', asy
   let isThere = true
   const { clock, commit } = setUp({
     Metadata: ({ topics }: kafka.MetadataRequest) =>
-      metadata(isThere ? topics : (topics ?? []).map(() => ({ name: 'gone', topicId: '' })), [1]),
+      metadata(
+        isThere ? topics : (topics ?? []).map(() => ({ name: 'gone', topicId: noTopicId })),
+        [1],
+      ),
     OffsetCommit: (body: kafka.OffsetCommitRequest) =>
       answered(body, isThere ? 0 : errorCode.UNKNOWN_TOPIC_OR_PARTITION),
   })
