@@ -1,13 +1,13 @@
 /**
- * The log against a plain array: any interleaving of appends, syncs, reads, checkpoints, rolls, deletions,
- * full disks, clean restarts, kills and power failures, in both sync modes, on a disk that loses and
- * tears what was not synced.
+ * The log against a plain array: any interleaving of appends, syncs, reads, look-ups by time, checkpoints,
+ * rolls, deletions, full disks, clean restarts, kills and power failures, in both sync modes, on a disk that
+ * loses and tears what was not synced.
  */
 import assert from 'node:assert/strict'
 import process from 'node:process'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import { ClosedError, DiskFullError } from '@kaska/protocol'
+import { ClosedError, DiskFullError, OffsetOutOfRangeError } from '@kaska/protocol'
 import fc from 'fast-check'
 import { SeededRandom } from '../../../../sim/seeded-random.ts'
 import { SimulatedDisk } from '../../../../sim/simulated-disk.ts'
@@ -62,6 +62,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 interface ModelBatch {
   readonly baseOffset: number
   readonly values: readonly string[]
+  readonly timestamp: number
   isAcknowledged: boolean
 }
 
@@ -180,16 +181,18 @@ class Run {
 
   #append(count: number, size: number): void {
     const values = Array.from({ length: count }, () => `${this.#count++} ${'x'.repeat(size)}`)
+    // Time goes on, and back now and then.
+    const timestamp = 1000 + this.#count + this.#random.pick([0, 0, 0, -20, 15])
     const next = this.#next()
     let appended: ReturnType<PartitionLog['append']>
     try {
-      appended = this.#log.append(batchOf(values))
+      appended = this.#log.append(batchOf(values, { timestamp }))
     } catch (error) {
       assert.ok(error instanceof DiskFullError, String(error))
       return
     }
     assert.equal(appended.baseOffset, next)
-    const batch: ModelBatch = { baseOffset: next, values, isAcknowledged: false }
+    const batch: ModelBatch = { baseOffset: next, values, timestamp, isAcknowledged: false }
     const batches = this.#batches
     batches.push(batch)
     appended.acknowledged.then(
@@ -227,7 +230,7 @@ class Run {
       budget: new MemoryBudget(this.#random.pick([20_000, 10_000_000])),
     })
     const segmentBytes = this.#random.pick([3000, 20_000, 10_000_000])
-    const indexIntervalBytes = this.#random.pick([100, 4096])
+    const indexIntervalBytes = this.#random.pick([100, 700, 4096])
     const config = { ...defaultLogConfig, segmentBytes, indexIntervalBytes }
     this.#log = await this.#opened.directory.openPartition('topic-0', config)
     this.#disk.bytesMax = bytesMax
@@ -268,7 +271,49 @@ class Run {
         if (offset >= from && offset < end) expected.push([offset, value])
       }
     }
-    assert.deepEqual(await readAll(log, from), expected)
+    const found = await readAll(log, from).catch((error: unknown) => {
+      if (!(error instanceof OffsetOutOfRangeError && log.startOffset > from)) throw error
+    })
+    // Some of it was deleted meanwhile: what is left is looked at.
+    if (found === undefined) return this.#check()
+    assert.deepEqual(found, expected)
+    for (let look = 0; look < 3; look++) {
+      await this.#lookUp(980 + this.#random.between(0, this.#count + 40))
+    }
+    await this.#lookUpNewest()
+  }
+
+  /** The first offset at or after a time. */
+  async #lookUp(time: number): Promise<void> {
+    const log = this.#log
+    const { startOffset, endOffset } = log
+    const batch = this.#batches.find(({ timestamp, baseOffset, values }) => {
+      const isThere = baseOffset + values.length > startOffset && baseOffset < endOffset
+      return isThere && timestamp >= time
+    })
+    const expected = batch && Math.max(startOffset, batch.baseOffset)
+    const found = await log.offsetAt(time)
+    // What was deleted meanwhile may be missing, what came meanwhile may be found.
+    if (startOffset !== log.startOffset || (found ?? -1) >= endOffset) {
+      assert.ok(expected === undefined || startOffset !== log.startOffset, `at ${time}`)
+    } else {
+      assert.equal(found, expected, `at ${time}`)
+    }
+  }
+
+  /** The largest timestamp; of what is below the start as well, as long as its segment is there. */
+  async #lookUpNewest(): Promise<void> {
+    const log = this.#log
+    const { startOffset, rewinds } = log
+    const all = [...this.#batches]
+    const largest = await log.maxTimestamp().catch((error: unknown) => {
+      assert.ok(error instanceof DiskFullError, String(error))
+    })
+    if (largest === undefined || startOffset !== log.startOffset || rewinds !== log.rewinds) return
+    const left = all.filter(({ baseOffset }) => baseOffset >= startOffset)
+    const least = Math.max(-1, ...left.map(({ timestamp }) => timestamp))
+    const most = Math.max(-1, ...all.map(({ timestamp }) => timestamp))
+    assert.ok(largest >= least && largest <= most, `${largest} is not in ${least} to ${most}`)
   }
 
   #next(): number {
