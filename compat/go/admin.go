@@ -34,7 +34,7 @@ func (b *broker) topics() {
 		equal(partition.Leader, partition.ISR[0], "in-sync replica")
 	}
 	must(got(b.admin.DeleteTopic(ctx, name)).Err)
-	await("the end of the topic", 5*time.Second, func() bool {
+	await("the end of the topic", func() bool {
 		return !got(b.admin.ListTopics(ctx)).Has(name)
 	})
 	_, err := b.admin.DeleteTopic(ctx, name)
@@ -62,7 +62,7 @@ func (b *broker) partitions() {
 	b.sendNumbers(topic, 3)
 	grown := got(b.admin.CreatePartitions(ctx, 3, topic))
 	must(grown.Error())
-	await("4 partitions", 5*time.Second, func() bool {
+	await("4 partitions", func() bool {
 		return len(got(b.admin.ListTopics(ctx, topic))[topic].Partitions) == 4
 	})
 	b.send([]*kgo.Record{{Topic: topic, Partition: 3}})
@@ -176,7 +176,7 @@ func (b *broker) groups() {
 	describe := func() kadm.DescribedGroup {
 		return got(b.admin.DescribeGroups(ctx, name))[name]
 	}
-	await("a stable group", 20*time.Second, func() bool { return describe().State == "Stable" })
+	await("a stable group", func() bool { return describe().State == "Stable" })
 	equal("Stable", got(b.admin.ListGroups(ctx))[name].State, "state listed")
 	described := describe()
 	equal("consumer", described.ProtocolType, "protocol type")
@@ -187,7 +187,7 @@ func (b *broker) groups() {
 	equal(2, len(assigned.Topics[0].Partitions), "partitions assigned")
 	mustBe(kerr.NonEmptyGroup, got(b.admin.DeleteGroups(ctx, name))[name].Err, "one that has members")
 	client.Close()
-	await("an empty group", 10*time.Second, func() bool { return describe().State == "Empty" })
+	await("an empty group", func() bool { return describe().State == "Empty" })
 	must(got(b.admin.DeleteGroups(ctx, name))[name].Err)
 	mustBe(kerr.GroupIDNotFound, got(b.admin.DeleteGroups(ctx, name))[name].Err, "one that is gone")
 }

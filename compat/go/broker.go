@@ -58,7 +58,7 @@ func (b *broker) newTopicNamed(name string, partitions int32, config ...string) 
 	}
 	made := got(b.admin.CreateTopic(ctx, partitions, -1, configs, name))
 	must(made.Err)
-	await("a leader of each partition", 10*time.Second, func() bool {
+	await("a leader of each partition", func() bool {
 		offsets, err := b.admin.ListEndOffsets(ctx, name)
 		return err == nil && offsets.Error() == nil
 	})
@@ -103,12 +103,12 @@ func (b *broker) readAt(topic string, offset kgo.Offset, count int, options ...k
 
 // take polls until there are so many, and fails if there are more.
 func take(client *kgo.Client, count int) (records []*kgo.Record) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), awaitTime)
 	defer cancel()
 	for len(records) < count {
 		fetches := client.PollFetches(ctx)
 		if ctx.Err() != nil {
-			fail("%d records in 20 s, not %d", len(records), count)
+			fail("%d records in %v, not %d", len(records), awaitTime, count)
 		}
 		must(fetches.Err())
 		records = append(records, fetches.Records()...)

@@ -11,8 +11,12 @@ import (
 	"time"
 )
 
-// How long a check may take, before it has failed.
-const checkTime = 120 * time.Second
+// How long a check may take, before it has failed, and how long it waits for one thing: what takes a moment takes
+// seconds on a machine that is busy.
+const (
+	checkTime = 120 * time.Second
+	awaitTime = 30 * time.Second
+)
 
 // A check is named work; it fails by an error, or by a panic of must and its like.
 type check struct {
@@ -131,11 +135,11 @@ func mustBe(expected, actual error, what string) {
 	}
 }
 
-func await(what string, limit time.Duration, holds func() bool) {
-	deadline := time.Now().Add(limit)
+func await(what string, holds func() bool) {
+	deadline := time.Now().Add(awaitTime)
 	for !holds() {
 		if time.Now().After(deadline) {
-			fail("not in %v: %s", limit, what)
+			fail("not in %v: %s", awaitTime, what)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

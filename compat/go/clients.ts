@@ -6,7 +6,7 @@ import type { Client, Command } from '../lib/client.ts'
 import { cacheDirectory, SkippedError } from '../lib/maven.ts'
 
 export const clients: readonly Client[] = [
-  { name: 'franz-go', isQuick: true, msMax: 180_000, prepare: build },
+  { name: 'franz-go', isQuick: true, msMax: 300_000, prepare: build },
 ]
 
 function build(): Command {

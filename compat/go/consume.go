@@ -48,7 +48,7 @@ func (b *broker) outOfRange() {
 func (b *broker) atTheEnd() {
 	topic := b.newTopic("at-the-end", 1)
 	at := kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}})
-	client := b.client(at, kgo.FetchMaxWait(5*time.Second))
+	client := b.client(at, kgo.FetchMaxWait(20*time.Second))
 	defer client.Close()
 	empty, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 	defer cancel()
@@ -57,7 +57,7 @@ func (b *broker) atTheEnd() {
 		started := time.Now()
 		must(client.ProduceSync(ctx, numbers(topic, n, n+1)[0]).FirstErr())
 		equalValues(n, take(client, 1))
-		if waited := time.Since(started); waited > 1500*time.Millisecond {
+		if waited := time.Since(started); waited > 10*time.Second {
 			fail("after %v", waited)
 		}
 	}
@@ -129,7 +129,7 @@ func (b *broker) madeAgain() {
 	old := got(b.admin.ListTopics(ctx, topic))[topic].ID
 	must(got(b.admin.DeleteTopic(ctx, topic)).Err)
 	must(got(b.admin.CreateTopic(ctx, 1, -1, nil, topic)).Err)
-	await("another id", 5*time.Second, func() bool {
+	await("another id", func() bool {
 		return got(b.admin.ListTopics(ctx, topic))[topic].ID != old
 	})
 	// The client drops what is under way for the old one, and asks to be told to go on.

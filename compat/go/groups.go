@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -90,7 +91,7 @@ func (g *group) join(options ...kgo.Opt) *member {
 	m.client = g.b.client(append([]kgo.Opt{
 		kgo.ConsumerGroup(g.name), kgo.ConsumeTopics(g.topic), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.SessionTimeout(6 * time.Second), kgo.HeartbeatInterval(300 * time.Millisecond),
+		kgo.SessionTimeout(30 * time.Second), kgo.HeartbeatInterval(300 * time.Millisecond),
 		kgo.OnPartitionsAssigned(changed(true)), kgo.OnPartitionsRevoked(changed(false)),
 		kgo.OnPartitionsLost(changed(false)),
 	}, options...)...)
@@ -165,7 +166,7 @@ func (g *group) close() {
 
 // awaitBalance returns when each partition has one owner, and the members have about as many each.
 func (g *group) awaitBalance() {
-	await("balance", 25*time.Second, func() bool {
+	await("balance", func() bool {
 		g.mutex.Lock()
 		defer g.mutex.Unlock()
 		all, sum := map[int32]bool{}, 0
@@ -193,7 +194,7 @@ func (g *group) send(from, to int) {
 // awaitReads returns when so many different messages have been read.
 func (g *group) awaitReads(count int) {
 	read := 0
-	await(fmt.Sprintf("%d messages", count), 25*time.Second, func() bool {
+	await(fmt.Sprintf("%d messages", count), func() bool {
 		g.mutex.Lock()
 		defer g.mutex.Unlock()
 		read = len(g.reads)
@@ -275,7 +276,8 @@ func (b *broker) cutOff() {
 	var mutex sync.Mutex
 	var connections []net.Conn
 	isCut := false
-	m := g.join(kgo.Dialer(func(ctx context.Context, network, host string) (net.Conn, error) {
+	brief := kgo.SessionTimeout(6 * time.Second)
+	m := g.join(brief, kgo.Dialer(func(ctx context.Context, network, host string) (net.Conn, error) {
 		mutex.Lock()
 		defer mutex.Unlock()
 		if isCut {
@@ -299,7 +301,7 @@ func (b *broker) cutOff() {
 	m.stop()
 	started := time.Now()
 	g.awaitBalance()
-	if waited := time.Since(started); waited < 4*time.Second || waited > 12*time.Second {
+	if waited := time.Since(started); waited < 4*time.Second || waited > 20*time.Second {
 		fail("taken over after %v of a session of 6 s", waited)
 	}
 	g.send(60, 120)
@@ -327,7 +329,7 @@ func (b *broker) staticMembers() {
 		owned := maps.Clone(old.owned)
 		g.leave(old)
 		next := join(n)
-		await("the same partitions", 10*time.Second, func() bool {
+		await("the same partitions", func() bool {
 			g.mutex.Lock()
 			defer g.mutex.Unlock()
 			return maps.Equal(next.owned, owned)
@@ -349,12 +351,11 @@ func (b *broker) fenced() {
 	g.forget(old)
 	g.join(kgo.InstanceID("same"))
 	g.awaitBalance()
-	await("the older one's end", 10*time.Second, func() bool {
+	await("the older one's end", func() bool {
 		g.mutex.Lock()
 		defer g.mutex.Unlock()
-		return old.failure != nil
+		return errors.Is(old.failure, kerr.FencedInstanceID)
 	})
-	mustBe(kerr.FencedInstanceID, old.failure, "its failure")
 	old.stop()
 	old.client.CloseAllowingRebalance()
 }
@@ -387,7 +388,7 @@ func (b *broker) groupRestart(c *checks) {
 	g.send(60, 120)
 	g.awaitReads(120)
 	g.awaitBalance()
-	await("the commits of all", 10*time.Second, func() bool {
+	await("the commits of all", func() bool {
 		committed, err := b.admin.FetchOffsets(ctx, g.name)
 		sum := int64(0)
 		committed.Each(func(row kadm.OffsetResponse) { sum += row.At })

@@ -14,7 +14,6 @@ import org.apache.kafka.clients.admin.ConfigEntry.ConfigSource;
 import org.apache.kafka.clients.admin.CreateTopicsOptions;
 import org.apache.kafka.clients.admin.CreateTopicsResult;
 import org.apache.kafka.clients.admin.DescribeClusterResult;
-import org.apache.kafka.clients.admin.ListOffsetsOptions;
 import org.apache.kafka.clients.admin.ListOffsetsResult.ListOffsetsResultInfo;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
@@ -310,9 +309,8 @@ final class AdminChecks {
   private void offset(String topic, int number, OffsetSpec spec, long offset, long time)
       throws Exception {
     TopicPartition partition = new TopicPartition(topic, number);
-    var options = new ListOffsetsOptions().timeoutMs(3000);
     ListOffsetsResultInfo info =
-        admin.listOffsets(Map.of(partition, spec), options).partitionResult(partition).get();
+        admin.listOffsets(Map.of(partition, spec)).partitionResult(partition).get();
     String what = spec.getClass().getSimpleName();
     Checks.equal(offset, info.offset(), "offset of " + what);
     Checks.equal(time, info.timestamp(), "timestamp of " + what);

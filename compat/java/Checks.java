@@ -26,6 +26,9 @@ import java.util.stream.Collectors;
 final class Checks {
   private static final long CHECK_SECONDS = 120;
 
+  /** For one thing: what takes a moment takes seconds on a machine that is busy. */
+  static final long AWAIT_SECONDS = 30;
+
   private final PrintStream out = System.out;
   private final BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
   private final Map<String, Body> bodies = new LinkedHashMap<>();
@@ -117,16 +120,15 @@ final class Checks {
         failure);
   }
 
-  static void await(String what, int seconds, BooleanSupplier holds) throws InterruptedException {
-    await(() -> what, seconds, holds);
+  static void await(String what, BooleanSupplier holds) throws InterruptedException {
+    await(() -> what, holds);
   }
 
   /** What was waited for is told only if it does not come, as it is then. */
-  static void await(Supplier<String> what, int seconds, BooleanSupplier holds)
-      throws InterruptedException {
-    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(seconds);
+  static void await(Supplier<String> what, BooleanSupplier holds) throws InterruptedException {
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(AWAIT_SECONDS);
     while (!holds.getAsBoolean()) {
-      that(System.nanoTime() < deadline, () -> "not in " + seconds + " s: " + what.get());
+      that(System.nanoTime() < deadline, () -> "not in " + AWAIT_SECONDS + " s: " + what.get());
       Thread.sleep(20);
     }
   }

@@ -67,7 +67,7 @@ final class Clients implements AutoCloseable {
             "allow.auto.create.topics", "false",
             "default.api.timeout.ms", "20000",
             "heartbeat.interval.ms", "300",
-            "session.timeout.ms", "6000",
+            "session.timeout.ms", "30000",
             "fetch.max.wait.ms", "200");
     settings.putAll(pairs(config));
     return new KafkaConsumer<>(settings, new StringDeserializer(), new StringDeserializer());
@@ -108,10 +108,11 @@ final class Clients implements AutoCloseable {
   static List<ConsumerRecord<String, String>> take(
       KafkaConsumer<String, String> consumer, int count) {
     List<ConsumerRecord<String, String>> taken = new ArrayList<>();
-    long deadline = System.nanoTime() + Duration.ofSeconds(20).toNanos();
+    long deadline = System.nanoTime() + Duration.ofSeconds(Checks.AWAIT_SECONDS).toNanos();
     while (taken.size() < count) {
       Checks.that(
-          System.nanoTime() < deadline, () -> taken.size() + " records in 20 s, not " + count);
+          System.nanoTime() < deadline,
+          () -> taken.size() + " records in " + Checks.AWAIT_SECONDS + " s, not " + count);
       consumer.poll(Duration.ofMillis(100)).forEach(taken::add);
     }
     consumer.poll(Duration.ofMillis(50)).forEach(taken::add);

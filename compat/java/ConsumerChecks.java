@@ -74,11 +74,11 @@ final class ConsumerChecks {
   }
 
   private static String next(KafkaConsumer<String, String> consumer) {
-    for (int tries = 0; tries < 100; tries++) {
+    for (int tries = 0; tries < 300; tries++) {
       for (ConsumerRecord<String, String> record : consumer.poll(Duration.ofMillis(100)))
         return record.value();
     }
-    throw new AssertionError("no record in 10 s");
+    throw new AssertionError("no record in 30 s");
   }
 
   private void ends() throws Exception {
@@ -358,10 +358,10 @@ final class ConsumerChecks {
   private void unknown() throws Throwable {
     String topic = Clients.name("unknown");
     TopicPartition partition = new TopicPartition(topic, 0);
-    try (KafkaConsumer<String, String> consumer =
-        clients.consumer("default.api.timeout.ms", "2000")) {
+    Duration brief = Duration.ofSeconds(2);
+    try (KafkaConsumer<String, String> consumer = clients.consumer()) {
       Checks.equal(List.of(), consumer.partitionsFor(topic), "partitions");
-      Checks.fails(TimeoutException.class, () -> consumer.endOffsets(List.of(partition)));
+      Checks.fails(TimeoutException.class, () -> consumer.endOffsets(List.of(partition), brief));
       consumer.assign(List.of(partition));
       Checks.that(consumer.poll(Duration.ofMillis(500)).isEmpty(), () -> "records");
       // It goes on once there is such a topic.

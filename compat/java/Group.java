@@ -32,7 +32,6 @@ final class Group implements AutoCloseable {
   void awaitBalance(int partitions) throws InterruptedException {
     Checks.await(
         () -> "balance, but " + shown(),
-        25,
         () -> {
           Set<TopicPartition> all = new HashSet<>();
           int sum = 0;
@@ -51,7 +50,6 @@ final class Group implements AutoCloseable {
   void awaitReads(int count) throws InterruptedException {
     Checks.await(
         () -> count + " messages, but " + ledger,
-        25,
         () -> {
           for (Member member : members) {
             Checks.that(member.failure == null, () -> "a member failed: " + member.failure);

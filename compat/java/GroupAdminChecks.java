@@ -173,7 +173,6 @@ final class GroupAdminChecks {
     admin.deleteTopics(List.of(topic)).all().get();
     Checks.await(
         "the end of its offsets",
-        10,
         () -> {
           try {
             return offsetsOf(group).isEmpty();

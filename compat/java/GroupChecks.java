@@ -136,7 +136,6 @@ final class GroupChecks {
       BufferedReader out = new BufferedReader(new InputStreamReader(process.getInputStream()));
       Checks.await(
           "a share of the other process",
-          20,
           () -> group.members.get(0).owned.size() == PARTITIONS / 2);
       send(group.topic, PARTITIONS, 0, 600);
       note(group, out.readLine());
@@ -148,7 +147,7 @@ final class GroupChecks {
       group.awaitBalance(PARTITIONS);
       long ms = (System.nanoTime() - killed) / 1_000_000;
       Checks.that(
-          ms > 4000 && ms < 12000, () -> "taken over after " + ms + " ms of a session of 6000 ms");
+          ms > 4000 && ms < 20000, () -> "taken over after " + ms + " ms of a session of 6000 ms");
       send(group.topic, PARTITIONS, 600, 660);
       group.awaitReads(660);
     }
@@ -179,7 +178,7 @@ final class GroupChecks {
     String[] config = {"max.poll.interval.ms", "1500"};
     try (Group group = new Group(clients, PARTITIONS)) {
       Member slow = group.join(config);
-      group.join(config);
+      group.join();
       group.awaitBalance(PARTITIONS);
       slow.isStalled = true;
       group.members.remove(slow);
@@ -211,7 +210,7 @@ final class GroupChecks {
             new Member(
                 clients, group.name, group.topic, group.ledger, "group.instance.id", "member-" + n);
         group.members.set(n, next);
-        Checks.await("the same partitions", 10, () -> next.owned.equals(owned));
+        Checks.await("the same partitions", () -> next.owned.equals(owned));
         Checks.equal(generation, next.generation, "generation");
         for (int other = n + 1; other < 3; other++) {
           Checks.equal(
@@ -226,7 +225,11 @@ final class GroupChecks {
 
   private void staticAway() throws Exception {
     try (Group group = new Group(clients, PARTITIONS)) {
-      for (int n = 0; n < 3; n++) group.join("group.instance.id", "member-" + n);
+      for (int n = 0; n < 3; n++) {
+        List<String> config = new ArrayList<>(List.of("group.instance.id", "member-" + n));
+        config.addAll(List.of(Member.BRIEF_SESSION));
+        group.join(config.toArray(String[]::new));
+      }
       group.awaitBalance(PARTITIONS);
       long left = System.nanoTime();
       group.leave(group.members.get(0));
@@ -243,7 +246,7 @@ final class GroupChecks {
       group.members.remove(old);
       group.join("group.instance.id", "same");
       group.awaitBalance(PARTITIONS);
-      Checks.await("the older one's end", 10, () -> old.failure != null);
+      Checks.await("the older one's end", () -> old.failure != null);
       Checks.equal(FencedInstanceIdException.class, old.failure.getClass(), "its failure");
     }
   }
@@ -292,7 +295,6 @@ final class GroupChecks {
         Member third = new Member(clients, name, other, ledger)) {
       Checks.await(
           "shares",
-          20,
           () -> first.owned.size() == 2 && second.owned.size() == 1 && third.owned.size() == 1);
       Checks.that(first.owned.contains(new TopicPartition(one, 0)), () -> "not its topic");
     }
@@ -310,7 +312,7 @@ final class GroupChecks {
               group.ledger,
               "partition.assignment.strategy",
               STICKY)) {
-        Checks.await("refusal", 10, () -> other.failure != null);
+        Checks.await("refusal", () -> other.failure != null);
         Checks.equal(InconsistentGroupProtocolException.class, other.failure.getClass(), "failure");
       }
     }
@@ -323,7 +325,7 @@ final class GroupChecks {
       Checks.fails(
           InvalidSessionTimeoutException.class,
           () -> {
-            for (int tries = 0; tries < 50; tries++) consumer.poll(Duration.ofMillis(100));
+            for (int tries = 0; tries < 100; tries++) consumer.poll(Duration.ofMillis(100));
           });
     }
   }
@@ -338,7 +340,7 @@ final class GroupChecks {
       send(group.topic, PARTITIONS, 0, 60);
       group.awaitReads(60);
       TopicPartition partition = new TopicPartition(group.topic, 1);
-      Checks.await("commits", 10, () -> group.ledger.committedAt(partition) == 10);
+      Checks.await("commits", () -> group.ledger.committedAt(partition) == 10);
       checks.restartBroker();
       send(group.topic, PARTITIONS, 60, 120);
       group.awaitReads(120);

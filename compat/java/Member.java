@@ -20,11 +20,14 @@ import org.apache.kafka.common.errors.RetriableException;
  * A member of a group, in a thread of its own. What it reads is written down in the ledger at once,
  * and committed after each poll and before its partitions are taken away.
  *
- * <p>As a program it is a member in a process of its own, which can be killed. Arguments: the
- * broker's address, the group, the topic. It prints {@code read PARTITION OFFSET} and {@code
+ * <p>As a program it is a member in a process of its own, which can be killed, and is missed after 6
+ * s. Arguments: the broker's address, the group, the topic. It prints {@code read PARTITION OFFSET} and {@code
  * committed PARTITION OFFSET}.
  */
 final class Member implements AutoCloseable, ConsumerRebalanceListener {
+  /** For one that is to be missed soon. */
+  static final String[] BRIEF_SESSION = {"session.timeout.ms", "6000"};
+
   /** Who owns what, as it was told to. */
   final Set<TopicPartition> owned = ConcurrentHashMap.newKeySet();
 
@@ -130,7 +133,7 @@ final class Member implements AutoCloseable, ConsumerRebalanceListener {
           }
         };
     try (Clients clients = new Clients(args[0])) {
-      new Member(clients, args[1], args[2], printing).thread.join();
+      new Member(clients, args[1], args[2], printing, BRIEF_SESSION).thread.join();
     }
   }
 }

@@ -200,7 +200,7 @@ final class ProducerChecks {
   }
 
   private void invalidName() throws Throwable {
-    try (KafkaProducer<String, String> producer = clients.producer("max.block.ms", "5000")) {
+    try (KafkaProducer<String, String> producer = clients.producer()) {
       Checks.fails(
           InvalidTopicException.class,
           () -> producer.send(new ProducerRecord<>("not/valid", "value")).get());
@@ -243,9 +243,7 @@ final class ProducerChecks {
 
   private void transaction() throws Exception {
     String topic = clients.newTopic("transaction", 1);
-    String[] settings = {
-      "transactional.id", Clients.name("transactional"), "max.block.ms", "10000"
-    };
+    String[] settings = {"transactional.id", Clients.name("transactional")};
     try (KafkaProducer<String, String> producer = clients.producer(settings)) {
       producer.initTransactions();
       producer.beginTransaction();

@@ -6,7 +6,7 @@ import type { Client, Command } from '../lib/client.ts'
 import { SkippedError } from '../lib/maven.ts'
 import { install as installNodeClients } from '../node/clients.ts'
 
-export const clients: readonly Client[] = [{ name: 'kcat', isQuick: true, msMax: 180_000, prepare }]
+export const clients: readonly Client[] = [{ name: 'kcat', isQuick: true, msMax: 300_000, prepare }]
 
 function prepare(): Command {
   installNodeClients()

@@ -96,10 +96,14 @@ function startProgram(command: Command, options: RunOptions) {
   return { child, talk }
 }
 
+/** All that it has printed is read then. */
 async function ended(child: ChildProcess): Promise<number | string> {
   if (child.pid === undefined) return 'an error'
+  const close = once(child, 'close')
   await once(child, 'exit')
+  // What it has started may hold its output open.
   killTree(child)
+  await close
   return child.exitCode ?? child.signalCode ?? 'an error'
 }
 

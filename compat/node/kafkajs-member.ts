@@ -3,8 +3,9 @@ import process from 'node:process'
 import { createInterface } from 'node:readline'
 import kafkajs from 'kafkajs'
 import { print } from './checks.ts'
+import { tellOf } from './group-member.ts'
 
-const [bootstrap = '', topic = '', groupId = ''] = process.argv.slice(2)
+const [bootstrap = '', topic = '', groupId = '', , , sessionMs = ''] = process.argv.slice(2)
 const kafka = new kafkajs.Kafka({
   brokers: [bootstrap],
   logLevel: kafkajs.logLevel.ERROR,
@@ -12,13 +13,15 @@ const kafka = new kafkajs.Kafka({
 })
 const consumer = kafka.consumer({
   groupId,
-  sessionTimeout: 6_000,
+  sessionTimeout: Number(sessionMs),
   rebalanceTimeout: 10_000,
   heartbeatInterval: 300,
   maxWaitTimeInMs: 200,
 })
 
+let isLeaving = false
 createInterface({ input: process.stdin }).on('line', () => {
+  isLeaving = true
   void consumer.disconnect().then(() => process.exit(0))
 })
 consumer.on('consumer.group_join', ({ payload }) => {
@@ -30,8 +33,9 @@ await consumer.run({
   autoCommit: false,
   eachMessage: async ({ partition, message }) => {
     const value = message.value?.toString()
-    print({ got: value })
+    tellOf('got', value)
     await consumer.commitOffsets([{ topic, partition, offset: String(Number(message.offset) + 1) }])
-    print({ committed: value })
+    // One that leaves does not say whether its commit was refused.
+    tellOf(isLeaving ? 'unsure' : 'committed', value)
   },
 })

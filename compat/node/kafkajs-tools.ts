@@ -44,8 +44,11 @@ export class KafkajsTools {
     })
   }
 
-  async withAdmin<T>(work: (admin: ReturnType<Kafka['admin']>) => Promise<T>): Promise<T> {
-    const admin = this.kafka.admin()
+  async withAdmin<T>(
+    work: (admin: ReturnType<Kafka['admin']>) => Promise<T>,
+    config: Parameters<Kafka['admin']>[0] = {},
+  ): Promise<T> {
+    const admin = this.kafka.admin(config)
     await admin.connect()
     try {
       return await work(admin)

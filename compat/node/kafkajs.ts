@@ -331,18 +331,23 @@ checks.add('admin: delete records', async () => {
 
 checks.add('errors: an unknown topic', async () => {
   const topic = uniqueName('unknown')
+  // kafkajs takes it for a topic that is about to be there.
+  const retry = { retries: 1, initialRetryTime: 10 }
   const error = await rejection(
     tools.withProducer((producer) => producer.send({ topic, messages: [{ value: 'x' }] }), {
       allowAutoTopicCreation: false,
-      retry: { retries: 1, initialRetryTime: 10 },
+      retry,
     }),
   )
   assert.match(String(error), /does not host this topic-partition/)
-  await tools.withAdmin(async (admin) => {
-    assert.ok(!(await admin.listTopics()).includes(topic), 'and it was not made')
-    const gone = await rejection(admin.deleteTopics({ topics: [topic], timeout: 1_000 }))
-    assert.match(String(gone), /does not host this topic-partition/)
-  })
+  await tools.withAdmin(
+    async (admin) => {
+      assert.ok(!(await admin.listTopics()).includes(topic), 'and it was not made')
+      const gone = await rejection(admin.deleteTopics({ topics: [topic], timeout: 1_000 }))
+      assert.match(String(gone), /does not host this topic-partition/)
+    },
+    { retry },
+  )
 })
 
 checks.add('errors: a message that is too large', async () => {
@@ -372,7 +377,8 @@ checks.add('errors: an invalid name, an invalid setting, too many replicas', asy
 
 checks.add('a consumer that waits is woken by a message', async () => {
   const topic = await tools.createTopic()
-  const consumer = tools.kafka.consumer({ groupId: uniqueName('group'), maxWaitTimeInMs: 3_000 })
+  const maxWaitTimeInMs = 20_000
+  const consumer = tools.kafka.consumer({ groupId: uniqueName('group'), maxWaitTimeInMs })
   const waits: number[] = []
   await consumer.connect()
   await consumer.subscribe({ topic, fromBeginning: true })
@@ -386,8 +392,9 @@ checks.add('a consumer that waits is woken by a message', async () => {
     await tools.send(topic, [{ value: String(Date.now()) }])
     await until('it is seen', () => waits.length === count)
   }
-  await consumer.disconnect()
-  assert.ok(Math.max(...waits) < 1_000, `milliseconds: ${waits}`)
+  // It ends when its fetch does: that has to be woken too.
+  await Promise.all([consumer.disconnect(), tools.send(topic, [{ value: 'end' }])])
+  assert.ok(Math.max(...waits) < maxWaitTimeInMs / 2, `milliseconds: ${waits}`)
 })
 
 await checks.run()

@@ -121,7 +121,7 @@ checks.add(
   'idempotent producer over a restart of the broker',
   async () => {
     const topic = await createTopic()
-    const producer = new Producer({ ...base, idempotent: true, retries: 60, retryDelay: 200 })
+    const producer = new Producer({ ...base, idempotent: true, retries: 200, retryDelay: 200 })
     let restarted: Promise<void> | undefined
     const messages = numbered(300)
     for (const [index, { value }] of messages.entries()) {

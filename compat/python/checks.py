@@ -36,7 +36,7 @@ def restart_broker(how="stop"):
 
 
 def wait_for_broker():
-    assert _restarted.wait(30), "the broker did not come back"
+    assert _restarted.wait(60), "the broker did not come back"
 
 
 def until(what, is_true, seconds=20):

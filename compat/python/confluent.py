@@ -319,7 +319,8 @@ def _():
     busy = code_of(lambda: result(admin.delete_consumer_groups([group])))
     equal(busy, KafkaError.NON_EMPTY_GROUP)
     consumer.close()
-    equal(result(admin.describe_consumer_groups([group])).state, ConsumerGroupState.EMPTY)
+    empty = ConsumerGroupState.EMPTY
+    until("it is empty", lambda: result(admin.describe_consumer_groups([group])).state == empty)
     result(admin.delete_consumer_groups([group]))
     assert group not in {each.group_id for each in result(admin.list_consumer_groups()).valid}
     gone = code_of(lambda: result(admin.delete_consumer_groups([group])))

@@ -4,10 +4,11 @@ processed it."""
 import json
 import sys
 import threading
+import time
 
 from confluent_kafka import Consumer, KafkaException
 
-bootstrap, topic, group, instance_id, assignor = sys.argv[1:6]
+bootstrap, topic, group, instance_id, assignor, session_ms = sys.argv[1:7]
 
 
 def tell(**fields):
@@ -15,12 +16,16 @@ def tell(**fields):
     sys.stdout.flush()
 
 
+def tell_of(kind, message):
+    tell(**{kind: message.value().decode(), "at": time.monotonic() * 1000})
+
+
 config = {
     "bootstrap.servers": bootstrap,
     "group.id": group,
     "auto.offset.reset": "earliest",
     "enable.auto.commit": False,
-    "session.timeout.ms": 6000,
+    "session.timeout.ms": int(session_ms),
     "heartbeat.interval.ms": 300,
     "fetch.wait.max.ms": 100,
     "reconnect.backoff.max.ms": 500,
@@ -58,7 +63,7 @@ def commit_pending():
             continue
         pending.pop(partition, None)
         for message in messages:
-            tell(committed=message.value().decode())
+            tell_of("committed", message)
 
 
 def wait_to_leave():
@@ -71,7 +76,7 @@ consumer.subscribe([topic], on_assign=gained, on_revoke=lost, on_lost=lost)
 while not is_leaving.is_set():
     message = consumer.poll(0.1)
     if message is not None and not message.error():
-        tell(got=message.value().decode())
+        tell_of("got", message)
         pending.setdefault(message.partition(), []).append(message)
     commit_pending()
 consumer.close()
