@@ -9,7 +9,10 @@ export const compressionNames: readonly string[] = ['none', 'gzip', 'snappy', 'l
 
 /** Expands a records section. */
 export interface Codec {
-  /** Throws InvalidMessageError for damaged input, and for more than `bytesMax` bytes of output. */
+  /**
+   * In memory of its own. Throws InvalidMessageError for damaged input, and for more than `bytesMax`
+   * bytes of output.
+   */
   decompress(records: Chunks, bytesMax: number): Uint8Array
 }
 

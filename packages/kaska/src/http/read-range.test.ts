@@ -31,8 +31,14 @@ function readingFrom(log: readonly PolledBatch[]): Reading {
   return {
     engine: fakeEngine({
       poll({ parts: [part] }) {
-        const batches = log.filter((batch) => endOf(batch) > (part?.offset ?? 0))
-        return Promise.resolve({ batches, failures: [], release: () => {} })
+        const batches = log
+          .filter((batch) => endOf(batch) > (part?.offset ?? 0))
+          .map((batch) => ({ ...batch, records: batch.records.map((chunk) => chunk.slice()) }))
+        // What was polled is somebody else's memory from then on.
+        const release = () => {
+          for (const { records } of batches) for (const chunk of records) chunk.fill(0)
+        }
+        return Promise.resolve({ batches, failures: [], release })
       },
     }),
     clock: nodeClock,
@@ -40,6 +46,15 @@ function readingFrom(log: readonly PolledBatch[]): Reading {
     expander: createExpander(),
     answers: new AnswerMemory(budget),
   }
+}
+
+/** A frame of lz4 of one block, which is stored as it is: so producers send what cannot be compressed. */
+function storedAsLz4(bytes: Uint8Array): Uint8Array {
+  const frame = Buffer.alloc(bytes.length + 15)
+  frame.set([0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82])
+  frame.writeUInt32LE(2 ** 31 + bytes.length, 7)
+  frame.set(bytes, 11)
+  return frame
 }
 
 const valuesOf = (messages: readonly { readonly value: Uint8Array | null }[]) =>
@@ -92,4 +107,15 @@ test('compressed batches count as what they expand to', async () => {
   const range = { ...everything, bytesMax: mebibyte }
   const { messages, nextOffset } = await readRange(range, readingFrom(log), () => true, context)
   assert.deepEqual([messages.length, nextOffset], [2, 2])
+})
+
+test('messages are in memory of their own, however they were compressed', async () => {
+  const log = logOf([
+    batchOf(['as it is']),
+    compressed(batchOf(['gzip']), gzip, gzipSync),
+    compressed(batchOf(['stored']), 3, storedAsLz4),
+  ])
+  const range = { ...everything, bytesMax: mebibyte }
+  const { messages } = await readRange(range, readingFrom(log), () => true, context)
+  assert.deepEqual(valuesOf(messages), ['as it is', 'gzip', 'stored'])
 })

@@ -26,7 +26,9 @@ const storedBit = 0x80000000
 const matchMin = 4
 const longNibble = 15
 
-/** Pieces in order, one a block; together at most `bytesMax`. Throws InvalidMessageError. */
+/**
+ * Pieces in order, one a block, in memory of their own; together at most `bytesMax`. Throws InvalidMessageError.
+ */
 export function* expandLz4(input: Uint8Array, bytesMax: number): Generator<Uint8Array> {
   const view = new DataView(input.buffer, input.byteOffset, input.length)
   let position = 0
@@ -60,7 +62,8 @@ export function* expandLz4(input: Uint8Array, bytesMax: number): Generator<Uint8
     if ((flags & blockChecksumBit) !== 0 && uint32() !== xxh32(block)) {
       throw damaged('a block is damaged')
     }
-    const piece = length >= storedBit ? block : expandBlock(block, Math.min(blockBytesMax, left))
+    const isStored = length >= storedBit
+    const piece = isStored ? block.slice() : expandBlock(block, Math.min(blockBytesMax, left))
     if (piece.length > left || piece.length > blockBytesMax) throw tooMuch(bytesMax)
     left -= piece.length
     if (piece.length > 0) yield piece
