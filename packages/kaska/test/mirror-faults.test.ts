@@ -69,6 +69,34 @@ for (const hasGrown of [false, true]) {
   }
 }
 
+test('a late batch of messages that the source has deleted since is not taken for the next one', async () => {
+  await using from = await startSide()
+  await using to = await startSide()
+  const { id } = await from.client.createTopic('t')
+  await from.client.sendBatch('t', numbered(10))
+  await mirrorOnce(from.engine, to.engine)
+  await from.client.sendBatch('t', numbered(5, 0, 10))
+  await from.client.sendBatch('t', numbered(5, 0, 15))
+  const killed = swallow(to.engine)
+  void mirrorOnce(from.engine, killed.engine)
+  const late = await killed.taken
+  // The next batch has the same numbers, and is as long.
+  await deleteBefore(from.broker, id, 15)
+  await from.client.sendBatch('t', numbered(5, 0, 20))
+  let isLate = true
+  const send: Engine['send'] = async (request, asker) => {
+    if (isLate) await to.engine.send(late, context)
+    isLate = false
+    return await to.engine.send(request, asker)
+  }
+  const { status } = await mirrorOnce(from.engine, wrapEngine(to.engine, { send }))
+  assert.equal(status.failures, 0)
+  assert.deepEqual(
+    (await readPartition(to.engine, 't')).map(({ origin }) => origin),
+    [...Array(25).keys()],
+  )
+})
+
 test('a target that has forgotten the producer: its numbers begin anew', async () => {
   await using from = await startSide()
   await using to = await startSide()

@@ -49,6 +49,8 @@ export class MirrorPartition {
   sentEnd = 0
   /** The sequence number of the next message. */
   sequence = 0
+  /** Is the first batch from this place still to be read back? */
+  isUnsure = true
   /** The target's end at which the target did not know the mirror's numbers any more. */
   forgottenAt: number | undefined
   /** Failed sends, and those out of order, since the last acknowledgement; when it may go on. */

@@ -5,17 +5,18 @@
  */
 import {
   type Clock,
+  type Codecs,
   type Engine,
   OutOfOrderSequenceError,
   type SendPart,
   type SendPartResult,
   UnknownProducerError,
 } from '@kaska/protocol'
-import { isRetriable, mirrorContext, textOf } from './asking.ts'
+import { forEachAtOnce, isRetriable, mirrorContext, textOf } from './asking.ts'
 import type { MirrorPartition } from './mirror-partition.ts'
 import type { PartitionTable } from './partition-table.ts'
 import type { BuiltBatch } from './rebuild.ts'
-import { mirrorProducer } from './target-place.ts'
+import { mirrorProducer, originAt } from './target-place.ts'
 
 /** How many requests are under way before their acknowledgements are waited for, and how large they are. */
 const sendsAtOnce = 4
@@ -31,6 +32,7 @@ export const attemptsMax = 20
 export interface OutboxOptions {
   readonly target: Engine
   readonly clock: Clock
+  readonly codecs: Codecs
   readonly table: PartitionTable
   readonly report: (line: string) => void
 }
@@ -56,7 +58,9 @@ export class Outbox {
   async send(built: Built): Promise<void> {
     const underWay: Promise<void>[] = []
     for (const request of requestsOf(built)) {
-      await underWay.at(-sendsAtOnce)
+      // A partition's first batch from a place goes before the others.
+      if (request.some(({ each }) => each.isUnsure)) await Promise.all(underWay)
+      else await underWay.at(-sendsAtOnce)
       underWay.push(this.#sendOne(request.filter(({ each }) => each.state === 'active')))
     }
     await Promise.all(underWay)
@@ -81,6 +85,7 @@ export class Outbox {
       for (const { each } of list) this.#failed(each, error)
       return
     }
+    const unsure: (Outgoing & { readonly offset: number })[] = []
     for (const [index, { each, next }] of list.entries()) {
       const result = results[index] as SendPartResult
       const offset = expected[index] as number
@@ -91,16 +96,41 @@ export class Outbox {
           each,
           `somebody else writes to the target: a message got offset ${result.baseOffset} there instead of ${offset}`,
         )
-      } else {
-        // Answers to sends may overtake each other; a later one says that the earlier arrived.
-        each.targetEnd = Math.max(each.targetEnd, offset + next.batch.recordCount)
-        each.attempts = 0
-        each.disorders = 0
-        this.messages += next.batch.recordCount
-        this.bytes += next.batch.recordsLength
-        each.acknowledge(next.sourceEnd)
-      }
+      } else if (each.isUnsure) unsure.push({ each, next, offset })
+      else this.#acknowledge(each, next, offset)
     }
+    await forEachAtOnce(unsure, ({ each, next, offset }) => this.#confirm(each, next, offset))
+  }
+
+  /** Is it this batch that the target has there, or an earlier one that had its numbers? */
+  async #confirm(each: MirrorPartition, next: BuiltBatch, offset: number): Promise<void> {
+    const { target, codecs, clock } = this.#options
+    const { topic, partition } = each
+    const part = { topic: topic.target, partition, offset: offset + next.batch.recordCount - 1 }
+    let origin: number | undefined
+    try {
+      origin = await originAt(target, part, codecs, mirrorContext)
+    } catch {
+      // What is wrong is met again when its place is read.
+      each.state = 'unplaced'
+      each.notBefore = clock.monotonic() + attemptPauseMs
+      return
+    }
+    if (origin !== undefined && origin !== next.sourceEnd - 1) each.state = 'unplaced'
+    else {
+      each.isUnsure = false
+      this.#acknowledge(each, next, offset)
+    }
+  }
+
+  #acknowledge(each: MirrorPartition, next: BuiltBatch, offset: number): void {
+    // Answers to sends may overtake each other; a later one says that the earlier arrived.
+    each.targetEnd = Math.max(each.targetEnd, offset + next.batch.recordCount)
+    each.attempts = 0
+    each.disorders = 0
+    this.messages += next.batch.recordCount
+    this.bytes += next.batch.recordsLength
+    each.acknowledge(next.sourceEnd)
   }
 
   #failed(each: MirrorPartition, error: unknown): void {

@@ -37,6 +37,7 @@ export class Placement {
     each.generation++
     each.targetEnd = place.targetEnd
     each.sentEnd = place.targetEnd
+    each.isUnsure = true
     each.sequence = place.targetEnd === each.forgottenAt ? 0 : place.sequence
     each.position = position
     each.asked = position

@@ -10,7 +10,8 @@
  *
  * All mirrors send as the same producer. So one that was killed is followed by one that gives the same
  * messages the same numbers, and a batch of the first that arrives late is either known (and not stored
- * again) or refused; and the same holds for two that run at once.
+ * again) or refused; and the same holds for two that run at once. Where the source has deleted some of them
+ * in between, the numbers are those of other messages: so the first batch from a place is read back.
  */
 import {
   type Codecs,
@@ -101,6 +102,17 @@ export async function readPlace(
     targetEnd: endOffset,
     sequence: (batch.sequence + 1) % sequenceCount,
   }
+}
+
+/** Where the message at an offset of the target came from; undefined where it is not there (any more). */
+export async function originAt(
+  target: Engine,
+  part: PollPart,
+  codecs: Codecs,
+  context: RequestContext,
+): Promise<number | undefined> {
+  const found = await readOrigin(target, part, { codecs, context, waitMs: lastWaitMs })
+  return found?.offset === part.offset ? found.origin?.offset : undefined
 }
 
 /** The place in a log whose messages are all deleted. */
