@@ -274,6 +274,25 @@ test('a broker that dies holds up its own parts alone', async (t) => {
   await run(lost)
 })
 
+test('a broker that is silent holds up its own parts alone', async (t) => {
+  const { clock, kafka, poll, run } = await setUp(t, 2)
+  const topic = kafka.create('both', [1, 2])
+  const parts = [at(topic, 0, 0), at(topic, 0, 1)]
+  // So that there are connections, on which it is silent.
+  await run(poll(parts, { waitMs: 0 }))
+  await run(poll(parts, { waitMs: 10 }))
+  kafka.silence(2)
+  kafka.append(topic, 0, 'there')
+  const start = clock.monotonic()
+  assert.deepEqual(valuesOf(await run(poll(parts))), ['there'])
+  assert.deepEqual(valuesOf(await run(poll(parts, { waitMs: 0 }))), ['there'])
+  const next = poll([at(topic, 1, 0), at(topic, 0, 1)])
+  await clock.advance(2_500)
+  kafka.append(topic, 0, 'new')
+  assert.deepEqual(valuesOf(await run(next)), ['new'])
+  assert.ok(clock.monotonic() - start < 8_000, `${clock.monotonic() - start} ms`)
+})
+
 test('who has read what another log has in the place of is told so, however long that log is', async (t) => {
   const { kafka, poll, run } = await setUp(t)
   const topic = kafka.create('orders')

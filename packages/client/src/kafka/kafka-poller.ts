@@ -3,8 +3,8 @@
  * something to tell ends the wait.
  *
  *   1. What is known to be wrong (no such topic, no such partition) is a failure at once.
- *   2. What is there already is told together: all brokers are asked for it first. Of a part for which a fetch
- *      waits there is nothing so far.
+ *   2. What is there already is told together: all brokers are asked for it first, and are waited for, but not
+ *      long where others have something to tell. Of a part for which a fetch waits there is nothing so far.
  *   3. A part whose leader is looked for is silent meanwhile; the others are served.
  *   4. That there is nothing is said when each broker has said so.
  */
@@ -34,6 +34,8 @@ import { type FetchPart, fetchPart, type PartNews } from './fetch-part.ts'
 const settleMsMax = 5_000
 const pauseMsMin = 20
 const pauseMsMax = 200
+/** How long a broker that may be gone is waited for by who could go on without it. */
+const patienceMs = 2_000
 /** What Kafka takes for a number of bytes, and more than it ever answers with. */
 const bytesMaxMax = 2 ** 30
 
@@ -134,26 +136,33 @@ export class KafkaPoller {
       return found
     }
     const bytesMax = Math.max(1, Math.ceil(Math.min(request.bytesMax, bytesMaxMax) / nodes.size))
-    if (waitMs > 0 && isFirst && nodes.size > 1 && this.#keepUnknown(nodes)) waitMs = 0
-    await this.#hear(nodes, bytesMax, waitMs, found, context)
+    const isLook = waitMs > 0 && isFirst && nodes.size > 1 && this.#keepUnknown(nodes)
+    await this.#hear(nodes, { bytesMax, waitMs: isLook ? 0 : waitMs, isLook }, found, context)
     return found
   }
 
-  /** Asks all brokers, and resolves when all have answered, or one has something to tell to who waits. */
+  /**
+   * Asks all brokers, and resolves when all have answered, or one has something to tell to who waits. A look is
+   * over after a while: the wait that follows goes on without those that have not answered.
+   */
   async #hear(
     nodes: ReadonlyMap<number, Asked>,
-    bytesMax: number,
-    waitMs: number,
+    how: { readonly bytesMax: number; readonly waitMs: number; readonly isLook: boolean },
     found: Found,
     context: RequestContext,
   ): Promise<void> {
     const { clock, cluster, lanes } = this.#options
     if (cluster.closed !== undefined) throw cluster.closed
+    const { bytesMax, waitMs, isLook } = how
     const isWaiting = waitMs > 0
+    let isPatient = !isWaiting
     const news: { told: PartNews; part: FetchPart; index: number }[] = []
     const silent = new Set<FetchPart>()
     const heard = Promise.withResolvers<void>()
-    const timer = isWaiting ? clock.after(waitMs, heard.resolve) : undefined
+    const timer = clock.after(isWaiting ? waitMs : patienceMs, () => {
+      isPatient = false
+      if (isWaiting || isLook || news.length > 0) heard.resolve()
+    })
     let total = 0
     let answers = 0
     for (const { parts } of nodes.values()) total += parts.length
@@ -167,7 +176,8 @@ export class KafkaPoller {
           const part = parts[place] as FetchPart
           if (told === undefined) silent.add(part)
           else news.push({ told, part, index: indexes[place] as number })
-          if (isWaiting ? told !== undefined : ++answers === total) heard.resolve()
+          answers++
+          if (isPatient ? answers === total : told !== undefined) heard.resolve()
         },
       }),
     )
@@ -176,10 +186,10 @@ export class KafkaPoller {
       await abortable(heard.promise, context.signal)
     } finally {
       this.#ends.delete(heard.reject)
-      timer?.cancel()
+      timer.cancel()
       for (const leave of leaves) leave()
     }
-    found.isComplete = !isWaiting || silent.size === total
+    found.isComplete = isWaiting ? silent.size === total : answers >= total
     found.isServed = silent.size > 0
     for (const { told, part, index } of news) await this.#take(told, part, index, found, context)
   }
