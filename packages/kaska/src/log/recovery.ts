@@ -243,7 +243,7 @@ class Recovery implements RecoveredLog {
     if (epoch < this.lastEpoch) return `its leader epoch is ${epoch}, after ${this.lastEpoch}`
     const { leaderEpoch } = this.#shared
     if (epoch > leaderEpoch) {
-      return `its leader epoch is ${epoch}, and this start only ${leaderEpoch}: is kaska.json older?`
+      return `its leader epoch is ${epoch}, and this start only ${leaderEpoch}`
     }
     const lastOffset = header.baseOffset + header.lastOffsetDelta
     this.endOffset = lastOffset + 1
@@ -284,22 +284,24 @@ class Recovery implements RecoveredLog {
     if (this.offline !== undefined || this.lastEpoch <= leaderEpoch) return
     this.#goOffline(
       `the leader epoch of its last batch is ${this.lastEpoch}, and this start only ${leaderEpoch}: ` +
-        `kaska.json is older than the log, and needs a leaderEpoch of ${this.lastEpoch} or more`,
+        wayOutOf(this.lastEpoch),
     )
   }
 
   /** The table at the head. True: the log goes on, cut at the damage. */
   async #judge(damage: Damage): Promise<boolean> {
-    const { report, bootEpoch } = this.#shared
+    const { report, bootEpoch, leaderEpoch } = this.#shared
     const segment = this.segments[damage.segmentIndex] as Segment
     const place = `${segment.logPath} at position ${damage.position}, offset ${this.endOffset}`
     const behind = await this.#findBehind(damage)
     if (behind !== undefined) {
       const sinceBoot = Math.max(this.lastEpoch, behind.epoch) >= bootEpoch
       if (sinceBoot || !behind.hole) {
+        const isLater = behind.epoch > leaderEpoch && behind.offset === this.endOffset
         this.#goOffline(
           `damage in ${place} (${damage.reason}), with sound batches behind it from offset ` +
-            `${behind.offset} on; 'kaska log repair' cuts it out`,
+            `${behind.offset} on; ${isLater ? `${wayOutOf(behind.epoch)}, else ` : ''}` +
+            `'kaska log repair' cuts it out`,
         )
         return false
       }
@@ -427,4 +429,9 @@ class Recovery implements RecoveredLog {
     const text = `${this.#directory} is offline: ${reason}`
     this.#shared.report({ kind: 'offline', directory: this.#directory, text })
   }
+}
+
+/** What helps where a log has batches of a later leader epoch than its broker. */
+function wayOutOf(epoch: number): string {
+  return `if kaska.json came from a backup, it needs a leaderEpoch of ${epoch} or more`
 }

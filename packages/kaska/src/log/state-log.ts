@@ -172,9 +172,7 @@ export class StateLog {
     const { directory, state } = this.#options
     const log = this.#log
     if (log.offline !== undefined) {
-      throw new DataDirectoryError(
-        `${directory} is damaged: ${log.offline}; 'kaska log verify' shows it`,
-      )
+      throw new DataDirectoryError(`${directory} is damaged: ${log.offline}`)
     }
     let offset = (await this.#loadSnapshot()) ?? log.startOffset
     if (offset < log.startOffset || offset > log.endOffset) {
