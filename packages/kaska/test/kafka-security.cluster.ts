@@ -62,22 +62,24 @@ if (typeof started === 'string') test('kafkas://', { skip: started }, () => {})
 else {
   const { broker, address } = started
   const tls = { ca: certificate }
+  // The first handshakes of a new machine for Java take their time.
+  const patient = { tls, connectTimeoutMs: 60_000 }
   after(() => broker.stop())
 
   for (const mechanism of ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512']) {
     test(`who one is by ${mechanism}, over TLS`, async () => {
       const url = `kafkas://${user}:${secret}@${address}?sasl=${mechanism}`
-      await using client = await connect(url, { tls })
+      await using client = await connect(url, patient)
       const topic = `of-${mechanism}`
       await client.createTopic(topic)
       await client.subscribe([topic])
       await client.send(topic, 'hello')
-      assert.equal(textOf(await client.poll({ timeoutMs: 10_000 })), 'hello')
+      assert.equal(textOf(await client.poll({ timeoutMs: 60_000 })), 'hello')
     })
 
     test(`a wrong password is refused by ${mechanism}`, async () => {
       const url = `kafkas://${user}:wrong@${address}?sasl=${mechanism}`
-      await assert.rejects(connect(url, { tls }), (error) => {
+      await assert.rejects(connect(url, patient), (error) => {
         assert.ok(error instanceof NotAuthorizedError, `${error}`)
         assert.doesNotMatch(error.message, /wrong/)
         return true
@@ -87,18 +89,19 @@ else {
 
   test('a gateway is let in by its URL; a Kafka client that comes through it by its own name', async () => {
     const engine = `kafkas://${user}:${secret}@${address}?sasl=SCRAM-SHA-512`
-    await using gateway = await createGateway({ engine, tls, topics: [{ name: 'gated' }] })
+    await using gateway = await createGateway({ engine, ...patient, topics: [{ name: 'gated' }] })
     assert.equal(gateway.engineUrl, `kafkas://${address}`)
     const identity = { cert: certificate, key: privateKey }
     const { port, url } = await gateway.listen({ port: 0, tls: identity })
     await using client = await connect(url, { tls })
     await client.subscribe(['gated'])
-    const base = { clientId: 'test', bootstrapBrokers: [`127.0.0.1:${port}`], tls, retries: 0 }
+    const bootstrapBrokers = [`127.0.0.1:${port}`]
+    const base = { clientId: 'test', bootstrapBrokers, tls, retries: 0, connectTimeout: 60_000 }
     const sasl = { mechanism: 'PLAIN', username: user, password } as const
     const producer = new Producer({ ...base, sasl })
     await producer.send({ messages: [{ topic: 'gated', value: Buffer.from('hello') }] })
     await producer.close()
-    assert.equal(textOf(await client.poll({ timeoutMs: 10_000 })), 'hello')
+    assert.equal(textOf(await client.poll({ timeoutMs: 60_000 })), 'hello')
 
     const stranger = new Producer({ ...base, sasl: { ...sasl, password: 'wrong' } })
     const messages = [{ topic: 'gated', value: Buffer.from('no') }]
@@ -107,7 +110,10 @@ else {
   })
 
   test('whom nobody vouches for is not spoken to', async () => {
-    await assert.rejects(connect(`kafkas://${user}:${secret}@${address}`), (error) => {
+    const untrusting = connect(`kafkas://${user}:${secret}@${address}`, {
+      connectTimeoutMs: 60_000,
+    })
+    await assert.rejects(untrusting, (error) => {
       assert.ok(error instanceof ConnectionError, `${error}`)
       assert.match(error.message, /self-signed certificate/)
       return true
