@@ -22,6 +22,7 @@ import { nodeClock } from './host/node-clock.ts'
 import { nodeRandom } from './host/node-random.ts'
 import { packageVersion } from './host/package-version.ts'
 import type { JoinedParts } from './joined-parts.ts'
+import { limitReport } from './limited-report.ts'
 import type { Listening, ListenOptions } from './listen-options.ts'
 import { DataDirectory } from './log/data-directory.ts'
 import type { Disk } from './log/disk.ts'
@@ -125,7 +126,7 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
       config: { ...config, ...groupBounds(budget.total) },
       budget,
       offsets: () => offsets,
-      report,
+      report: limitReport(report, clock, 'groups'),
     })
     const offsets = await OffsetStore.open(directory, {
       clock,

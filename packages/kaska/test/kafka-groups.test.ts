@@ -217,6 +217,24 @@ suite("Kafka's consumer groups", () => {
     }
   })
 
+  test('clients that are refused again and again do not fill the log', async () => {
+    const reports: string[] = []
+    const report = (line: string) => void reports.push(line)
+    await using broker = await createBroker({ memory: true, memoryBytesMax: 2 ** 24, report })
+    const { port } = await broker.listen({ port: 0 })
+    using client = dialKafkaPort(port)
+    // Groups may take an eighth of the memory, two MiB.
+    const protocols = [{ name: 'range', metadata: new Uint8Array(60_000) }]
+    const codes: number[] = []
+    for (let index = 0; index < 100; index++) {
+      const asked = { ...joining, groupId: `g${index}`, protocols }
+      codes.push((await client.ask(joinGroup, 3, asked)).errorCode)
+    }
+    assert.deepEqual([codes[0], codes[50], codes[99]], [0, 15, 15])
+    assert.equal(reports.length, 20)
+    assert.match(reports[0] ?? '', /the members of all groups take \d+ bytes/)
+  })
+
   test('a member that is gone while it joins is not waited for', async () => {
     await using broker = await createBroker({ memory: true })
     const { port } = await broker.listen({ port: 0 })
