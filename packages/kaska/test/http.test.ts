@@ -277,6 +277,34 @@ test('64 MiB of lines hold up nobody, whatever they are', async (context) => {
   }
 })
 
+test('messages that are sent take what they are in memory from the byte budget', async (context) => {
+  const broker = await createBroker({
+    memory: true,
+    topics: [{ name: 'orders' }],
+    memoryBytesMax: 16 * 1024 * 1024,
+  })
+  context.after(() => broker.close())
+  const { port } = await broker.listen({ port: 0 })
+  const post = (type: string, body: string) =>
+    fetch(`http://127.0.0.1:${port}/api/v1/topics/orders/messages`, {
+      method: 'POST',
+      headers: { 'content-type': type },
+      body,
+    })
+  const message = '{"value":""}'
+  const sends: readonly (readonly [string, (count: number) => string])[] = [
+    ['application/x-ndjson', (count) => `${message}\n`.repeat(count)],
+    ['application/json', (count) => `{"messages":[${Array(count).fill(message).join()}]}`],
+  ]
+  for (const [type, bodyOf] of sends) {
+    const refused = await post(type, bodyOf(100_000))
+    assert.equal(refused.status, 503, type)
+    assert.equal(((await refused.json()) as { code: string }).code, 'OVERLOADED')
+    const sent = await post(type, bodyOf(10_000))
+    assert.equal(sent.status, 201, await sent.text())
+  }
+})
+
 test('a tail goes on where it was, also where that is no longer there, and with many partitions', async (context) => {
   const { api, broker } = await start(context)
   await using client = await connect(broker)

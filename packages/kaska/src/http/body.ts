@@ -13,19 +13,19 @@ export interface BodyBounds {
   readonly bytesPerByte: number
 }
 
-const jsonBounds: BodyBounds = { bytesMax: jsonBytesMax, bytesPerByte: 4 }
+export const jsonBounds: BodyBounds = { bytesMax: jsonBytesMax, bytesPerByte: 4 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /**
- * Reads the body and hands it to `use`; what it takes in memory is reserved until that settles. Rejects
- * with MessageTooLargeError, OverloadedError.
+ * Reads the body and hands it to `use`, with what reserves memory beyond it and throws OverloadedError; all of
+ * that is reserved until `use` settles. Rejects with MessageTooLargeError, OverloadedError.
  */
 export async function withBody<T>(
   request: Request,
   budget: ByteBudget,
   { bytesMax, bytesPerByte }: BodyBounds,
-  use: (body: Uint8Array) => Promise<T>,
+  use: (body: Uint8Array, take: (bytes: number) => void) => Promise<T>,
 ): Promise<T> {
   const check = (length: number): void => {
     if (length > bytesMax) {
@@ -34,6 +34,12 @@ export async function withBody<T>(
   }
   check(Number(request.headers.get('content-length') ?? 0))
   let reserved = 0
+  const take = (bytes: number): void => {
+    if (!budget.tryReserve(bytes)) {
+      throw new OverloadedError('the broker has no memory free for a request of this size')
+    }
+    reserved += bytes
+  }
   try {
     const chunks: Uint8Array[] = []
     let length = 0
@@ -41,14 +47,11 @@ export async function withBody<T>(
       for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
         length += chunk.length
         check(length)
-        if (!budget.tryReserve(chunk.length * bytesPerByte)) {
-          throw new OverloadedError('the broker has no memory free for a request of this size')
-        }
-        reserved += chunk.length * bytesPerByte
+        take(chunk.length * bytesPerByte)
         chunks.push(chunk)
       }
     }
-    return await use(joined(chunks, length))
+    return await use(joined(chunks, length), take)
   } finally {
     budget.release(reserved)
   }

@@ -15,7 +15,7 @@ import {
 } from '@kaska/protocol'
 import { Slices } from '../transport/slices.ts'
 import type { Reading } from './batch-messages.ts'
-import { type BodyBounds, checkType, jsonBody, jsonBytesMax, withBody } from './body.ts'
+import { type BodyBounds, checkType, jsonBounds, jsonBytesMax, jsonOf, withBody } from './body.ts'
 import { contextOf, type HttpApp, type HttpParts } from './http-parts.ts'
 import { messageText } from './message-text.ts'
 import { negotiate } from './negotiate.ts'
@@ -37,6 +37,8 @@ const roundBytes = 1024
 
 /** How many messages a request may bring. */
 const messagesMax = 100_000
+/** What a message takes beside its bytes, until it is answered where it lies. */
+const messageOverhead = 400
 const rawBounds: BodyBounds = { bytesMax: 64 * 1024 * 1024, bytesPerByte: 2 }
 const linesBounds: BodyBounds = { bytesMax: 64 * 1024 * 1024, bytesPerByte: 3 }
 
@@ -62,20 +64,26 @@ export function messagePaths(app: HttpApp, parts: HttpParts, reading: Reading): 
       )
     }
     if (type === linesType) {
-      return await withBody(raw, budget, linesBounds, (body) =>
-        sendAll(linesOf(body, slices), ({ line, number }) => messageFromLine(line, number)),
-      )
+      return await withBody(raw, budget, linesBounds, (body, take) => {
+        const lines = linesOf(body, slices)
+        return sendAll(lines, take, ({ line, number }) => messageFromLine(line, number))
+      })
     }
-    const given = await jsonBody(raw, budget)
-    const many = (given as { messages?: unknown } | null)?.messages
-    if (Array.isArray(many)) {
-      return await sendAll(many, (each, index) => messageFromValue(each, `message ${index}`))
-    }
-    const message = fieldsOf(messageFromValue(given, 'the message'), topic)
-    return context.json(await client.send(topic, message, { signal }), 201)
+    return await withBody(raw, budget, jsonBounds, async (body, take) => {
+      const given = jsonOf(body)
+      const many = (given as { messages?: unknown } | null)?.messages
+      if (Array.isArray(many)) {
+        return await sendAll(many, take, (each, index) =>
+          messageFromValue(each, `message ${index}`),
+        )
+      }
+      const message = fieldsOf(messageFromValue(given, 'the message'), topic)
+      return context.json(await client.send(topic, message, { signal }), 201)
+    })
 
     async function sendAll<T>(
       all: Iterable<T> | AsyncIterable<T>,
+      take: (bytes: number) => void,
       messageOf: (one: T, index: number) => JsonMessage,
     ) {
       const messages: MessageFields[] = []
@@ -84,6 +92,7 @@ export function messagePaths(app: HttpApp, parts: HttpParts, reading: Reading): 
           throw new MessageTooLargeError(`a request has at most ${messagesMax} messages`)
         }
         if (slices.isDue) await slices.pause()
+        take(messageOverhead)
         messages.push(fieldsOf(messageOf(one, messages.length), topic))
       }
       return context.json({ messages: await client.sendBatch(topic, messages, { signal }) }, 201)
