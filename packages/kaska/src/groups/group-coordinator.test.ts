@@ -400,6 +400,23 @@ suite('static members', () => {
     assert.equal(a.heartbeat(), code.UNKNOWN_MEMBER_ID)
   })
 
+  test('those that give others no time to join, and do not join, are looked at once a second', async () => {
+    const harness = await openGroups()
+    const a = harness.member({ instance: 'a', rebalanceMs: 1 })
+    const b = harness.member({ rebalanceMs: 1 })
+    await assignTo(a)
+    const joining = b.join()
+    await isWaiting(joining)
+    await Promise.all([joining, a.join()])
+    await syncAll(a, b)
+    b.leave()
+    const { steps } = harness.clock
+    await live(harness, 60_000, a)
+    assert.equal(stateOf(harness), 'PreparingRebalance 1')
+    assert(harness.clock.steps - steps < 200, `${harness.clock.steps - steps} steps`)
+    assert.deepEqual(await assignTo(a), ['part 0'])
+  })
+
   test('an id that was given to somebody without a name is none of theirs', async () => {
     const harness = await openGroups()
     const a = harness.member({ instance: 'a' })

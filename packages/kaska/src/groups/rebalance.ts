@@ -34,6 +34,8 @@ export interface RebalanceOwner extends GivenIdsOwner {
 }
 
 const never = Number.POSITIVE_INFINITY
+/** Static members may want to be waited for not at all, and none of them come, for ever. */
+const staticJoinMsMin = 1000
 /** Answers that are given in one turn. */
 const answersAtOnce = 100
 
@@ -290,7 +292,7 @@ export class Rebalance {
     }
     if (!this.members.electLeader() && this.members.size > 0) {
       // Static members alone, and none of them has joined: until one does, or their sessions end.
-      this.#setJoinEnd(this.members.rebalanceTimeoutMs)
+      this.#setJoinEnd(Math.max(this.members.rebalanceTimeoutMs, staticJoinMsMin))
       return
     }
     this.#generation++
