@@ -119,3 +119,16 @@ test('messages are in memory of their own, however they were compressed', async 
   const { messages } = await readRange(range, readingFrom(log), () => true, context)
   assert.deepEqual(valuesOf(messages), ['as it is', 'gzip', 'stored'])
 })
+
+test('many small messages take more than their bytes: those that are wanted', async () => {
+  const log = logOf([batchOf(Array(1000).fill('')), batchOf(Array(1000).fill(''))])
+  let taken = 0
+  const take = (bytes: number) => {
+    taken += bytes
+    return true
+  }
+  const range = { ...everything, limit: 1100, bytesMax: mebibyte }
+  const { messages } = await readRange(range, readingFrom(log), take, context)
+  assert.equal(messages.length, 1100)
+  assert(taken > 1100 * 400 && taken < 1100 * 500, `${taken} bytes`)
+})

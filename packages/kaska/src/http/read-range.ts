@@ -22,6 +22,9 @@ export interface Range {
   readonly bytesPerByte: number
 }
 
+/** What a message takes beside its bytes, in memory and as text. */
+const messageOverhead = 400
+
 /**
  * `nextOffset`: where to go on. `take` is asked for the memory that each batch needs; where it refuses, the
  * range ends. Rejects as `Engine.poll` and its failures do, and with OverloadedError where not even the
@@ -56,7 +59,8 @@ export async function readRange(
         // What is compressed may become more than was asked for.
         if (bytesLeft <= 0) return { messages, nextOffset }
         const records = await ownRecords(batch, reading, takeRecords)
-        if (records === undefined) {
+        const count = Math.min(batch.recordCount, limit - messages.length)
+        if (records === undefined || !take(count * messageOverhead)) {
           if (messages.length > 0) return { messages, nextOffset }
           throw new OverloadedError('the broker has no memory free for this answer')
         }
