@@ -67,9 +67,12 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const clock = nodeClock
   const startedAt = clock.monotonic()
   const cluster = parseKafkaUrl(url)
-  const budget = new MemoryBudget(checkMemory(options.memoryBytesMax))
+  // What clients send is on the cluster, or is not, when they are answered: nothing is kept of it.
+  const budget = new MemoryBudget(checkMemory(options.memoryBytesMax), { freesOwned: true })
   const kafka = await createKafkaEngine(url, {
     clientId: 'kaska',
+    // Sessions and HTTP let go of what they polled when it has left.
+    freesPolled: true,
     ...(tls === undefined ? {} : { tls }),
     ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
   })

@@ -14,6 +14,11 @@ import type { TlsOptions } from './socket-transport.ts'
 export interface KafkaEngineSettings extends ClientOptions {
   /** For `kafkas://`. */
   readonly tls?: TlsOptions | undefined
+  /**
+   * Frees the buffers of what a poll has brought with its `release`, for who has no view of it after that. False
+   * unless said: then they are the garbage collector's.
+   */
+  readonly freesPolled?: boolean
 }
 
 /**
@@ -24,10 +29,10 @@ export async function createKafkaEngine(
   url: string,
   options: KafkaEngineSettings = {},
 ): Promise<KafkaEngine> {
-  const { tls, ...rest } = options
+  const { tls, freesPolled = false, ...rest } = options
   const host = { ...createNodeHost() }
   if (rest.codecs !== undefined) host.codecs = rest.codecs
-  return await openEngine(url, settingsOf(rest), host, tls)
+  return await openEngine(url, settingsOf(rest), host, { tls, freesPolled })
 }
 
 /** A client of the cluster, whose first broker has answered when the promise resolves. */
@@ -39,7 +44,8 @@ export async function connectKafka(
   signal: AbortSignal | undefined,
 ): Promise<Client> {
   const settings = settingsOf(options)
-  const engine = await openEngine(url, settings, host, tls, signal)
+  // What is polled is the program's, for as long as it likes.
+  const engine = await openEngine(url, settings, host, { tls, freesPolled: false }, signal)
   return new Client({ engine, ownsEngine: true, host, settings })
 }
 
@@ -47,7 +53,7 @@ async function openEngine(
   url: string,
   settings: ClientSettings,
   host: ClientHost,
-  tls: TlsOptions | undefined,
+  { tls, freesPolled }: { readonly tls: TlsOptions | undefined; readonly freesPolled: boolean },
   signal?: AbortSignal,
 ): Promise<KafkaEngine> {
   const { brokers, isSecure, sasl } = parseKafkaUrl(url)
@@ -66,6 +72,7 @@ async function openEngine(
     codecs: host.codecs,
     connectTimeoutMs,
     expandedBytesMax,
+    freesPolled,
   })
   host.keepAlive.hold()
   try {

@@ -124,7 +124,18 @@ function end(connection: Connection): void {
   connection.socket?.destroy()
 }
 
+/**
+ * Is nothing kept of what was received once all of it was given? The 2.12 releases keep nothing; even an empty view
+ * would break the connection when its buffer has been freed.
+ */
+function forgetsAnswers({ Reader }: Platformatic): boolean {
+  const { buffer } = Reader.from(Buffer.alloc(8))
+  buffer.consume(8)
+  return buffer.buffers.length === 0
+}
+
 class PlatformaticLink implements KafkaLink {
+  readonly givesBuffers: boolean
   readonly #library: Platformatic
   readonly #connection: Connection
   /** What is asked while it is authenticated again (KIP-368): a broker would end it. */
@@ -133,6 +144,7 @@ class PlatformaticLink implements KafkaLink {
   constructor(library: Platformatic, connection: Connection) {
     this.#library = library
     this.#connection = connection
+    this.givesBuffers = forgetsAnswers(library)
     const release = () => {
       for (const send of this.#held.splice(0)) send()
     }

@@ -4,6 +4,7 @@
  */
 import {
   ChunkReader,
+  type Chunks,
   ChunkWriter,
   type Clock,
   ConnectionError,
@@ -17,6 +18,12 @@ import type { BrokerAddress, KafkaDialer, KafkaLink } from './kafka-link.ts'
 
 type Fields = kafka.Fields
 type VersionedMessage = Pick<kafka.Message<Fields>, 'name' | 'key' | 'versions'>
+
+interface RequestOptions {
+  readonly version?: number
+  readonly waitMs?: number
+  readonly received?: (answer: Chunks) => void
+}
 
 /** How long a broker may take for an answer, beyond the wait that it was asked for. */
 const silenceMsMax = 10_000
@@ -85,14 +92,14 @@ export class BrokerConnection {
   }
 
   /**
-   * Sends before it returns. `waitMs` is how long the broker was asked to wait. Rejects with ConnectionError,
-   * ProtocolError, UnsupportedVersionError.
+   * Sends before it returns. `waitMs` is how long the broker was asked to wait; `received` is given the answer's
+   * chunks if their buffers may be freed. Rejects with ConnectionError, ProtocolError, UnsupportedVersionError.
    */
   async request<Q extends Fields, R extends Fields>(
     request: kafka.Message<Q>,
     response: kafka.Message<R>,
     input: kafka.Input<Q>,
-    { version = this.versionOf(request), waitMs = 0 }: { version?: number; waitMs?: number } = {},
+    { version = this.versionOf(request), waitMs = 0, received }: RequestOptions = {},
   ): Promise<kafka.Values<R>> {
     if (this.isClosed) throw new ConnectionError(`the connection to ${this.address} was closed`)
     const writer = new ChunkWriter()
@@ -106,6 +113,7 @@ export class BrokerConnection {
         { key: request.key, version, isFlexible },
         writer.finish(),
       )
+      if (this.#link.givesBuffers) received?.(answer)
       return response.read(new ChunkReader(answer), version, elementsMax)
     } catch (cause) {
       this.close()

@@ -23,6 +23,7 @@
  *      for by a poll that is over, and by no other, is asked no more.
  */
 import type { Clock, Timer } from '@kaska/protocol'
+import { AnswerBuffers } from './answer-buffers.ts'
 import type { BrokerConnection } from './broker-connection.ts'
 import { fetchParts, placeOf } from './fetch-call.ts'
 import {
@@ -268,8 +269,10 @@ export class BrokerFetches {
   }
 
   async #run(lane: Lane, asks: Asks, bytesMax: number): Promise<void> {
+    const buffers = new AnswerBuffers()
     try {
-      const hasNews = this.#take(asks, await this.#fetch(lane, asks, bytesMax))
+      const answers = await this.#fetch(lane, asks, bytesMax, buffers)
+      const hasNews = this.#take(asks, answers, buffers)
       // A broker that throttles answers with nothing, however long it was to wait.
       const now = this.#clock.monotonic()
       const isEarly = lane.periodMs > 0 && now < lane.until - waitMsMin
@@ -279,13 +282,14 @@ export class BrokerFetches {
         error instanceof Moved ? { kind: 'moved', error: error.error } : { kind: 'lost', error }
       for (const same of asks.values()) for (const ask of same) this.#tell(ask, news)
     } finally {
+      buffers.release()
       lane.isBusy = false
       lane.usedAt = this.#clock.monotonic()
       this.#flushSoon()
     }
   }
 
-  async #fetch(lane: Lane, asks: Asks, bytesMax: number): Promise<Answers> {
+  async #fetch(lane: Lane, asks: Asks, bytesMax: number, buffers: AnswerBuffers): Promise<Answers> {
     if (this.#clock.monotonic() - lane.usedAt > idleMsMax) lane.connection?.close()
     if (lane.connection === undefined || lane.connection.isClosed) {
       lane.connection = await this.#dial()
@@ -298,7 +302,9 @@ export class BrokerFetches {
       const partitionBytesMax = Math.max(...same.map((ask) => ask.partitionBytesMax))
       return { part: (same[0] as Ask).part, bytesMax: Math.min(partitionBytesMax, bytesMax) }
     })
-    return await fetchParts(lane.connection, parts, waitMs, bytesMax)
+    return await fetchParts(lane.connection, parts, waitMs, bytesMax, (answer) =>
+      buffers.take(answer),
+    )
   }
 
   /** When the lane's next wait ends. */
@@ -308,14 +314,14 @@ export class BrokerFetches {
   }
 
   /** True if there was something to tell. */
-  #take(asks: Asks, answers: Answers): boolean {
+  #take(asks: Asks, answers: Answers, buffers: AnswerBuffers): boolean {
     const silent: Ask[] = []
     const cut: Ask[] = []
     let hasNews = false
     for (const [place, same] of asks) {
       const answer = answers.get(place)
       const { part } = same[0] as Ask
-      const news = answer === undefined ? undefined : newsOf(part, answer)
+      const news = answer === undefined ? undefined : newsOf(part, answer, buffers)
       if (news !== undefined) {
         hasNews = true
         for (const ask of same) this.#tell(ask, news)

@@ -1,5 +1,5 @@
 /** One Fetch request (KIP-74, KIP-227 without sessions, KIP-516) for parts of any polls, and its answer. */
-import { kafka, UnsupportedVersionError } from '@kaska/protocol'
+import { type Chunks, kafka, UnsupportedVersionError } from '@kaska/protocol'
 import type { BrokerConnection } from './broker-connection.ts'
 import type { FetchPart, PartitionAnswer } from './fetch-part.ts'
 import { errorOfCode, isMoved, Moved } from './kafka-errors.ts'
@@ -16,13 +16,15 @@ const readCommitted = 1
 
 /**
  * By `placeOf` the part; what the broker did not answer for is missing. The broker fills the answer in the
- * order of the parts. Rejects with Moved, ConnectionError and whatever else ends a request.
+ * order of the parts; `received` is that of `BrokerConnection.request`. Rejects with Moved, ConnectionError
+ * and whatever else ends a request.
  */
 export async function fetchParts(
   connection: BrokerConnection,
   parts: readonly FetchedPart[],
   waitMs: number,
   bytesMax: number,
+  received: (answer: Chunks) => void,
 ): Promise<ReadonlyMap<string, PartitionAnswer>> {
   const version = connection.versionOf(kafka.fetchRequest)
   if (version < fetchVersionMin) {
@@ -42,7 +44,7 @@ export async function fetchParts(
     kafka.fetchRequest,
     kafka.fetchResponse,
     input,
-    { waitMs },
+    { waitMs, received },
   )
   if (errorCode !== 0) {
     const error = errorOfCode(errorCode, 'a fetch failed')

@@ -1,5 +1,6 @@
 /** What is asked of one partition's leader, and what a broker may tell of it: decoded once, however many ask. */
 import { kafka, type PolledBatch, type TopicId } from '@kaska/protocol'
+import type { AnswerBuffers } from './answer-buffers.ts'
 import { fetchedBatches } from './fetched-batches.ts'
 import { errorOfCode, isMoved } from './kafka-errors.ts'
 
@@ -18,7 +19,12 @@ export type PartitionAnswer = kafka.FetchResponse['responses'][number]['partitio
 
 /** Something to tell of a part. Many read it: nobody changes it. */
 export type PartNews =
-  | { readonly kind: 'batches'; readonly batches: readonly PolledBatch[] }
+  | {
+      readonly kind: 'batches'
+      readonly batches: readonly PolledBatch[]
+      /** To be held at once by who is told, for as long as it looks at the batches. */
+      readonly buffers: AnswerBuffers
+    }
   | { readonly kind: 'failed'; readonly error: Error }
   | { readonly kind: 'out of range' }
   | { readonly kind: 'truncated'; readonly endOffset: number }
@@ -39,7 +45,11 @@ export function fetchPart(
 }
 
 /** The place in the log is the part's alone. Undefined: there is nothing to tell. */
-export function newsOf(part: FetchPart, answer: PartitionAnswer): PartNews | undefined {
+export function newsOf(
+  part: FetchPart,
+  answer: PartitionAnswer,
+  buffers: AnswerBuffers,
+): PartNews | undefined {
   const { errorCode: code, divergingEpoch, records } = answer
   if (code !== 0) {
     if (code === kafka.errorCode.OFFSET_OUT_OF_RANGE) return { kind: 'out of range' }
@@ -55,7 +65,7 @@ export function newsOf(part: FetchPart, answer: PartitionAnswer): PartNews | und
   try {
     const aborted = answer.abortedTransactions ?? []
     const batches = fetchedBatches(part.topic, part.partition, records, aborted)
-    return batches.length === 0 ? undefined : { kind: 'batches', batches }
+    return batches.length === 0 ? undefined : { kind: 'batches', batches, buffers }
   } catch (error) {
     return { kind: 'failed', error: error as Error }
   }

@@ -61,6 +61,11 @@ export interface KafkaEngineOptions {
   readonly connectTimeoutMs: number
   /** What a compressed batch may expand to, where its messages are measured. */
   readonly expandedBytesMax: number
+  /**
+   * Does a poll's `release` free the buffers of its batches, if nobody else reads them? Not where messages are
+   * given to a program, whose views they then are. False unless said.
+   */
+  readonly freesPolled?: boolean
 }
 
 /** What a look at one partition asks its leader for. */
@@ -88,7 +93,7 @@ export class KafkaEngine implements Engine {
   readonly #groups: GroupOffsets
 
   constructor(options: KafkaEngineOptions) {
-    const { clock, crc32c } = options
+    const { clock, crc32c, freesPolled = false } = options
     this.#options = options
     this.#cluster = new Cluster(options)
     this.#lanes = new FetchLanes(this.#cluster, clock)
@@ -109,6 +114,7 @@ export class KafkaEngine implements Engine {
       cluster: this.#cluster,
       lanes: this.#lanes,
       clock,
+      freesPolled,
       offsets: (topic, partition, context) => this.offsets(topic, partition, context),
     })
   }

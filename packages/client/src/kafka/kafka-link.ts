@@ -20,6 +20,11 @@ export interface KafkaCall {
 export interface KafkaLink {
   /** Has it ended, on either side? */
   readonly isClosed: boolean
+  /**
+   * Does nobody but who asked refer to the buffers of an answer's chunks? Then those that hold nothing but an
+   * answer may be freed. False unless said.
+   */
+  readonly givesBuffers?: boolean
   /** The answer behind its header. Rejects when the connection ends; it is of no use after that. */
   request(call: KafkaCall, body: Chunks): Promise<Chunks>
   /** Ends it; what is under way rejects. */

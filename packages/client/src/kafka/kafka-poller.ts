@@ -26,6 +26,7 @@ import {
   UnknownTopicError,
 } from '@kaska/protocol'
 import { abortable, eitherSignal, sleep } from '../abort.ts'
+import type { AnswerBuffers } from './answer-buffers.ts'
 import type { Cluster, KnownPartition, KnownTopic } from './cluster.ts'
 import type { FetchLanes } from './fetch-lanes.ts'
 import { type FetchPart, fetchPart, type PartNews } from './fetch-part.ts'
@@ -46,6 +47,8 @@ export interface KafkaPollerOptions {
   readonly cluster: Cluster
   readonly lanes: FetchLanes
   readonly clock: Clock
+  /** Does `release` let go of the buffers that batches are views of? False unless said. */
+  readonly freesPolled?: boolean
   readonly offsets: (
     topic: TopicId,
     partition: number,
@@ -56,6 +59,8 @@ export interface KafkaPollerOptions {
 /** What a round has found. */
 interface Found {
   readonly batches: Map<number, readonly PolledBatch[]>
+  /** Of the batches; held. */
+  readonly buffers: AnswerBuffers[]
   readonly failures: Map<number, Error>
   /** Did a broker answer, if only that there is nothing? */
   isServed: boolean
@@ -95,7 +100,9 @@ export class KafkaPoller {
     for (let isFirst = true; ; isFirst = false) {
       const leftMs = Math.max(0, deadline - clock.monotonic())
       const found = await this.#round(request, leftMs, isFirst, context)
-      if (found.batches.size > 0 || found.failures.size > 0) return resultOf(request, found)
+      if (found.batches.size > 0 || found.failures.size > 0) {
+        return resultOf(request, found, this.#options.freesPolled ?? false)
+      }
       const now = clock.monotonic()
       // Where nobody could be asked there is nothing to tell: not even that there are no messages.
       const isSilent = found.lastError !== undefined && !found.isServed
@@ -120,6 +127,7 @@ export class KafkaPoller {
   ): Promise<Found> {
     const found: Found = {
       batches: new Map(),
+      buffers: [],
       failures: new Map(),
       isServed: false,
       isComplete: true,
@@ -174,6 +182,7 @@ export class KafkaPoller {
         partitionBytesMax: parts.length > 1 ? Math.ceil(bytesMax / 2) : bytesMax,
         hear: (place, told) => {
           const part = parts[place] as FetchPart
+          if (told?.kind === 'batches') told.buffers.hold()
           if (told === undefined) silent.add(part)
           else news.push({ told, part, index: indexes[place] as number })
           answers++
@@ -304,6 +313,7 @@ export class KafkaPoller {
     switch (news.kind) {
       case 'batches':
         found.batches.set(index, news.batches)
+        found.buffers.push(news.buffers)
         return
       case 'failed':
         found.failures.set(index, news.error)
@@ -352,7 +362,11 @@ function truncated(part: FetchPart, endOffset: number): LogTruncatedError {
 }
 
 /** In the order of the request's parts, and within its bytes but for the first batch. */
-function resultOf({ parts, bytesMax }: PollRequest, found: Found): PollResult {
+function resultOf(
+  { parts, bytesMax }: PollRequest,
+  found: Found,
+  freesPolled: boolean,
+): PollResult {
   const batches: PolledBatch[] = []
   const failures: PollFailure[] = []
   let bytes = 0
@@ -369,5 +383,8 @@ function resultOf({ parts, bytesMax }: PollRequest, found: Found): PollResult {
       batches.push(batch)
     }
   }
-  return { batches, failures, release: nothing }
+  const release = () => {
+    for (const buffers of found.buffers.splice(0)) buffers.release()
+  }
+  return { batches, failures, release: freesPolled ? release : nothing }
 }
