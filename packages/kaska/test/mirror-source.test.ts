@@ -1,7 +1,7 @@
 /** What a mirror does with a source that loses topics and messages, is slow to answer, or has far too much in one place. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ConnectionError, topicNameOf } from '@kaska/protocol'
+import { ConnectionError, type Engine, topicNameOf } from '@kaska/protocol'
 import { createTopicFilter } from '../src/mirror/topic-pattern.ts'
 import { context } from './batches.ts'
 import {
@@ -92,6 +92,33 @@ test('partitions with much to come keep no other waiting', async () => {
   assert.deepEqual([status.messages, lines], [31, []])
   for (const partition of [4, 5, 6]) assert.ok(sent.indexOf(partition) < 12, `${sent}`)
 })
+
+for (const side of ['source', 'target'] as const) {
+  test(`a partition of the ${side} that nobody leads keeps no other waiting`, async () => {
+    await using from = await startSide()
+    await using to = await startSide()
+    await from.client.createTopic('t', { partitions: 2 })
+    for (const partition of [0, 1]) await from.client.sendBatch('t', numbered(10, partition))
+    let isLed = false
+    const withoutLeader = (engine: Engine): Engine =>
+      wrapEngine(engine, {
+        offsets: async (topic, partition, asker) => {
+          if (partition === 0 && !isLed) throw new ConnectionError('nobody leads it')
+          return await engine.offsets(topic, partition, asker)
+        },
+      })
+    const source = side === 'source' ? withoutLeader(from.engine) : from.engine
+    const target = side === 'target' ? withoutLeader(to.engine) : to.engine
+    const mirror = follow(source, target)
+    await mirror.until(({ messages }) => messages === 10)
+    await from.client.sendBatch('t', numbered(10, 1, 10))
+    await mirror.until(({ messages }) => messages === 20)
+    isLed = true
+    await mirror.until(({ messages }) => messages === 30)
+    const { status, lines } = await mirror.stop()
+    assert.deepEqual([status.failures, lines], [0, ['t/0: trying again: nobody leads it']])
+  })
+}
 
 test('a name whose offsets cannot be read for now holds up no message and no other name', async () => {
   await using from = await startSide()

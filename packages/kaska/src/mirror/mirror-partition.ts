@@ -12,6 +12,9 @@
  */
 import type { TopicId } from '@kaska/protocol'
 
+export const attemptPauseMs = 100
+const attemptsMax = 20
+
 export interface MirrorTopic {
   readonly name: string
   readonly source: TopicId
@@ -53,7 +56,7 @@ export class MirrorPartition {
   isUnsure = true
   /** The target's end at which the target did not know the mirror's numbers any more. */
   forgottenAt: number | undefined
-  /** Failed sends, and those out of order, since the last acknowledgement; when it may go on. */
+  /** What failed, and sends out of order, since the last acknowledgement; when it may go on. */
   attempts = 0
   disorders = 0
   notBefore = 0
@@ -71,6 +74,13 @@ export class MirrorPartition {
 
   get label(): string {
     return `${this.topic.name}/${this.partition}`
+  }
+
+  /** Its place is to be read back, in a while: longer and longer until something is acknowledged. */
+  waitAndPlace(now: number): void {
+    this.state = 'unplaced'
+    this.attempts = Math.min(this.attempts + 1, attemptsMax)
+    this.notBefore = now + attemptPauseMs * this.attempts
   }
 
   /** The target has acknowledged all before this offset of the source. */

@@ -21,6 +21,7 @@ import {
   type PolledBatch,
   type PollFailure,
   type PollResult,
+  type RequestContext,
   type TopicInfo,
   topicNameOf,
   UnknownTopicError,
@@ -36,9 +37,9 @@ import {
 } from './asking.ts'
 import { GroupCarrier } from './group-carrier.ts'
 import { lookLast } from './last-look.ts'
-import { MirrorPartition, type MirrorTopic } from './mirror-partition.ts'
+import { attemptPauseMs, MirrorPartition, type MirrorTopic } from './mirror-partition.ts'
 import { listTopics, prepareTopic } from './mirror-topics.ts'
-import { attemptPauseMs, attemptsMax, Outbox } from './outbox.ts'
+import { Outbox } from './outbox.ts'
 import { PartitionTable } from './partition-table.ts'
 import { Placement } from './placement.ts'
 import { type BuiltBatch, Rebuilder } from './rebuild.ts'
@@ -95,7 +96,8 @@ export class Mirror {
   readonly #table: PartitionTable
   readonly #outbox: Outbox
   readonly #carrier: GroupCarrier
-  #carrying: Promise<void> | undefined
+  /** What runs beside the messages, by what it is. */
+  readonly #beside = new Map<'places' | 'ends' | 'groups', Promise<void>>()
   /** The last partition of the last answer. */
   #served: MirrorPartition | undefined
   #lookAroundAt = 0
@@ -137,7 +139,7 @@ export class Mirror {
     try {
       await this.#lookAround()
       while (!signal.aborted) {
-        await this.#placeAll()
+        this.#placeDue()
         if (this.#isDone) break
         round ??= this.#ask()
         if (round === undefined) {
@@ -167,7 +169,7 @@ export class Mirror {
         () => {},
       )
     }
-    await this.#carrying
+    await Promise.all(this.#beside.values())
     const table = this.#table
     const parts = { ...this.#options, table, placement: this.#placement, carrier: this.#carrier }
     await lookLast(parts, { goalAt: this.#goalAt, topics: this.#topics })
@@ -188,23 +190,24 @@ export class Mirror {
     if (isFirst || mode === 'follow') {
       const found = await listTopics(source, isWanted, this.#patience)
       await forEachAtOnce(found, (info) => this.#meet(info))
-      await this.#refreshEnds(isFirst && mode !== 'follow')
+      if (isFirst) await this.#refreshEnds(mode !== 'follow')
+      else this.#runBeside('ends', () => this.#refreshEnds(false))
       if (isFirst) this.#goalAt = clock.monotonic()
     }
     await this.#placement.note(this.#table.live, this.#patience)
-    // Beside the messages: names whose offsets cannot be asked for now hold up nothing else.
-    this.#carrying ??= this.#carry()
+    this.#runBeside('groups', () => this.#carrier.carry(this.#patience, false))
     this.#lookAroundAt = clock.monotonic() + lookAroundMs
   }
 
-  async #carry(): Promise<void> {
-    try {
-      await this.#carrier.carry(this.#patience, false)
-    } catch {
-      // The signal: it is carried once more at the end.
-    } finally {
-      this.#carrying = undefined
-    }
+  /** One of a kind at once. A partition or a name that cannot be asked for now holds up nothing else. */
+  #runBeside(what: 'places' | 'ends' | 'groups', run: () => Promise<void>): void {
+    if (this.#beside.has(what)) return
+    const running = run()
+      .catch((error: unknown) => {
+        if (!this.#options.signal.aborted) throw error
+      })
+      .finally(() => this.#beside.delete(what))
+    this.#beside.set(what, running)
   }
 
   async #meet(info: TopicInfo): Promise<void> {
@@ -232,38 +235,53 @@ export class Mirror {
     }
   }
 
+  /** Reads the ends of the source: each of them where they are to be reached, else those that are told now. */
   async #refreshEnds(isGoal: boolean): Promise<void> {
-    const { source } = this.#options
+    const { source, signal } = this.#options
     await forEachAtOnce(this.#table.live, async (each) => {
+      const ask = (context: RequestContext) =>
+        source.offsets(each.topic.source, each.partition, context)
       try {
-        const { endOffset } = await patiently(this.#patience, (context) =>
-          source.offsets(each.topic.source, each.partition, context),
-        )
+        const { endOffset } = isGoal
+          ? await patiently(this.#patience, ask)
+          : await ask({ ...mirrorContext, signal })
         each.sourceEnd = endOffset
         if (isGoal) each.goal = endOffset
       } catch (error) {
-        if (this.#options.signal.aborted) throw error
+        if (signal.aborted) throw error
+        if (isRetriable(error)) return
         await this.#sourceFailed(each, error)
       }
     })
   }
 
   /** Reads back where the partitions that are not placed go on. */
-  async #placeAll(): Promise<void> {
-    const { clock } = this.#options
-    const now = clock.monotonic()
+  #placeDue(): void {
+    const now = this.#options.clock.monotonic()
     const due = [...this.#table].filter(
       ({ state, notBefore }) => state === 'unplaced' && notBefore <= now,
     )
-    await forEachAtOnce(due, async (each) => {
-      try {
-        await this.#placement.place(each, this.#patience)
-        each.state = each.position >= each.goal ? 'done' : 'active'
-      } catch (error) {
-        if (this.#options.signal.aborted) throw error
+    if (due.length === 0) return
+    this.#runBeside('places', () => forEachAtOnce(due, (each) => this.#place(each)))
+  }
+
+  async #place(each: MirrorPartition): Promise<void> {
+    const { clock, signal, report } = this.#options
+    try {
+      await this.#placement.place(each, { ...mirrorContext, signal })
+      // Its topic may have failed meanwhile.
+      if (each.state !== 'unplaced') return
+      each.state = each.position >= each.goal ? 'done' : 'active'
+    } catch (error) {
+      if (signal.aborted) throw error
+      if (each.state !== 'unplaced') return
+      if (!isRetriable(error)) {
         this.#table.fail(each, textOf(error))
+        return
       }
-    })
+      if (each.attempts === 0) report(`${each.label}: trying again: ${error.message}`)
+      each.waitAndPlace(clock.monotonic())
+    }
   }
 
   // Rounds ------------------------------------------------------------------------------------------
@@ -339,7 +357,14 @@ export class Mirror {
 
   async #rest(): Promise<void> {
     const { clock, signal } = this.#options
-    await pause(clock, [...this.#table].some(isWaiting) ? attemptPauseMs : pollWaitMs, signal)
+    const placing = this.#beside.get('places')
+    if (placing !== undefined) await placing
+    else
+      await pause(
+        clock,
+        this.#table.live.some(({ state }) => state === 'unplaced') ? attemptPauseMs : pollWaitMs,
+        signal,
+      )
   }
 
   // What goes wrong ---------------------------------------------------------------------------------
@@ -358,8 +383,7 @@ export class Mirror {
       return
     }
     if (isRetriable(error)) {
-      each.state = 'unplaced'
-      each.notBefore = clock.monotonic() + attemptPauseMs * attemptsMax
+      each.waitAndPlace(clock.monotonic())
       return
     }
     await this.#sourceFailed(each, error)
@@ -384,8 +408,4 @@ export class Mirror {
       each,
     )
   }
-}
-
-function isWaiting({ state }: MirrorPartition): boolean {
-  return state === 'unplaced'
 }

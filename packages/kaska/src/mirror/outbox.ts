@@ -26,8 +26,6 @@ const requestBytesMax = 4 << 20
  * or are given up (`replica.lag.time.max.ms`, 30 s): that is waited out, for a minute.
  */
 const disordersMax = 40
-export const attemptPauseMs = 100
-export const attemptsMax = 20
 
 export interface OutboxOptions {
   readonly target: Engine
@@ -112,8 +110,7 @@ export class Outbox {
       origin = await originAt(target, part, codecs, mirrorContext)
     } catch {
       // What is wrong is met again when its place is read.
-      each.state = 'unplaced'
-      each.notBefore = clock.monotonic() + attemptPauseMs
+      each.waitAndPlace(clock.monotonic())
       return
     }
     if (origin !== undefined && origin !== next.sourceEnd - 1) each.state = 'unplaced'
@@ -154,9 +151,7 @@ export class Outbox {
     if (isRetriable(error) && each.attempts === 0) {
       report(`${each.label}: trying again: ${textOf(error)}`)
     }
-    each.state = 'unplaced'
-    each.attempts = Math.min(each.attempts + 1, attemptsMax)
-    each.notBefore = clock.monotonic() + attemptPauseMs * each.attempts
+    each.waitAndPlace(clock.monotonic())
   }
 }
 

@@ -2,7 +2,7 @@
  * Puts partitions where they go on, and notes where they stand: all that a mirror keeps at the target beside
  * the messages.
  */
-import type { Codecs, CommitEntry, Engine } from '@kaska/protocol'
+import type { Codecs, CommitEntry, Engine, RequestContext } from '@kaska/protocol'
 import { forEachAtOnce, MirrorError, type Patience, patiently } from './asking.ts'
 import type { MirrorPartition } from './mirror-partition.ts'
 import { noteNames, readPlace, topicNumber } from './target-place.ts'
@@ -26,13 +26,13 @@ export class Placement {
     this.#options = options
   }
 
-  /** Rejects with MirrorError where it cannot go on. */
-  async place(each: MirrorPartition, patience: Patience): Promise<void> {
+  /** Rejects with MirrorError where it cannot go on; nothing is changed then. */
+  async place(each: MirrorPartition, context: RequestContext): Promise<void> {
     const { target, codecs } = this.#options
     const { topic, partition } = each
     const where = { topic: topic.target, partition, sourceTopic: topic.source }
-    const place = await patiently(patience, (context) => readPlace(target, where, codecs, context))
-    const position = await this.#positionOf(each, place.position, patience)
+    const place = await readPlace(target, where, codecs, context)
+    const position = await this.#positionOf(each, place.position, context)
     // All at once: committed offsets are translated by it meanwhile.
     each.generation++
     each.targetEnd = place.targetEnd
@@ -48,12 +48,11 @@ export class Placement {
   async #positionOf(
     { topic, partition, sourceEnd }: MirrorPartition,
     position: number | undefined,
-    patience: Patience,
+    context: RequestContext,
   ): Promise<number> {
     if (position !== undefined && position <= sourceEnd) return position
-    const { startOffset, endOffset } = await patiently(patience, (context) =>
-      this.#options.source.offsets(topic.source, partition, context),
-    )
+    const { source } = this.#options
+    const { startOffset, endOffset } = await source.offsets(topic.source, partition, context)
     if (position === undefined) return startOffset
     if (position <= endOffset) return position
     throw new MirrorError(
