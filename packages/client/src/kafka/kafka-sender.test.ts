@@ -51,6 +51,31 @@ for (const isStored of [false, true]) {
   })
 }
 
+test('a producer that comes to a busy partition sends its first batch, and waits for the answer', async (t) => {
+  const { engine, kafka, run } = fakeCluster(t, 1)
+  const topic = kafka.create('orders')
+  const code = errorCode.MESSAGE_TOO_LARGE
+  kafka.faultOf = ([value]) => (value === 'large' ? { code, isStored: false } : undefined)
+  const join = async () => {
+    const producer = await engine.initProducer(context)
+    return async (value: string, baseSequence: number) => {
+      const part = { topic, partition: 0, baseSequence, batch: batchOf(value) }
+      const [result] = await engine.send({ producer, parts: [part] }, context)
+      return result?.error?.name ?? 'taken'
+    }
+  }
+  const busy = await run(join())
+  await run(busy('a', 0))
+  const send = await run(join())
+  const sends = [send('large', 0), send('behind', 1), busy('b', 1), busy('c', 2)]
+  assert.deepEqual(await run(Promise.all(sends)), [
+    ...['MessageTooLargeError', 'ConnectionError'],
+    ...['taken', 'taken'],
+  ])
+  assert.equal(await run(send('in its place', 0)), 'taken')
+  assert.deepEqual(kafka.log(topic, 0).values, ['a', 'b', 'c', 'in its place'])
+})
+
 test('what a producer sends before it can know that its first batch was lost waits for that', async (t) => {
   const { client, clock, kafka, run } = fakeCluster(t, 2, apart)
   const topic = kafka.create('orders', [1, 2])

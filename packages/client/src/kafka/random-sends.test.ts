@@ -11,8 +11,9 @@ import type { SendFault } from '../../test/fake-kafka.ts'
 
 const { errorCode } = kafkaProtocol
 const nodes = 3
-const partitions = 3
-const runMs = 3_000
+const topicCount = 30
+const partitions = 2
+const runMs = 1_000
 /** A message that no leader takes. */
 const bad = 'bad'
 
@@ -39,16 +40,19 @@ async function run(t: TestContext, seed: number): Promise<void> {
   const cluster = fakeCluster(t, nodes, { batchBytes })
   const { kafka } = cluster
   const leaders = () => Array.from({ length: partitions }, () => random.between(1, nodes))
-  const topics = ['orders', 'bills'].map((name) => ({ name, id: kafka.create(name, leaders()) }))
+  const topics = Array.from({ length: topicCount }, (_, index) => {
+    const name = `topic-${index}`
+    return { name, id: kafka.create(name, leaders()) }
+  })
   const isFaulty = { now: true }
   kafka.faultOf = (values) => {
     if (values.some((value) => value.startsWith(bad))) {
       return { code: errorCode.INVALID_RECORD, isStored: false }
     }
-    return isFaulty.now && random.chance(0.1) ? random.pick(faults) : undefined
+    return isFaulty.now && random.chance(0.2) ? random.pick(faults) : undefined
   }
   // What shares a batch with a message that is refused is refused too.
-  const sending = send(cluster, random, batchBytes === 1 ? 0.01 : 0)
+  const sending = send(cluster, random, batchBytes === 1 ? 0.05 : 0)
   await cluster.run(Promise.all([sending, stir(cluster, random, topics)]))
   isFaulty.now = false
   const sent = await cluster.run(Promise.all((await sending).map(outcomeOf)))
@@ -88,9 +92,11 @@ async function send(
 ): Promise<Sent[]> {
   const sent: Sent[] = []
   while (clock.monotonic() < runMs) {
-    for (let count = random.between(1, 20); count > 0; count--) {
-      const topic = random.pick(['orders', 'bills'])
-      const partition = random.between(0, partitions - 1)
+    // One topic after the other is sent to for the first time.
+    const known = Math.ceil((topicCount * (clock.monotonic() + 1)) / runMs)
+    const topic = `topic-${random.between(Math.max(0, known - 5), Math.min(known, topicCount) - 1)}`
+    const partition = random.between(0, partitions - 1)
+    for (let count = random.between(1, 12); count > 0; count--) {
       const kind = random.chance(badShare) ? bad : 'good'
       const value = `${kind} ${sent.length}`
       const result = client.send(topic, { value, partition })
