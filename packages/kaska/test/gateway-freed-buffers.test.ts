@@ -8,9 +8,11 @@ import assert from 'node:assert/strict'
 import { Buffer } from 'node:buffer'
 import { test } from 'node:test'
 import { connect } from '@kaska/client'
-import { joinChunks, RecordDecoder } from '@kaska/protocol'
+import { joinChunks, RecordDecoder, topicNameOf } from '@kaska/protocol'
 import { createBroker } from '../src/broker.ts'
 import { createGateway } from '../src/gateway.ts'
+import { startBroker } from '../src/testing.ts'
+import { context } from './batches.ts'
 import { temporaryDirectory } from './cli-process.ts'
 import { FaultyProxy } from './faulty-proxy.ts'
 import { dialSocket } from './raw-client.ts'
@@ -109,5 +111,22 @@ test('what is sent through a gateway is what is read through it', async () => {
   assert.equal(late.length, 1)
   for (const take of late) assert.ok((await take()) > 50)
   // All that was on its way is gone; now many read the same.
-  await Promise.all([...readers, ...readers].map(read))
+  await Promise.all(readers.map(read))
+})
+
+test('what was polled of a cluster is freed when it is let go', async () => {
+  await using cluster = await startBroker()
+  const topics = [{ name: 'orders' }]
+  await using gateway = await createGateway({ engine: `kafka://127.0.0.1:${cluster.port}`, topics })
+  await using client = await connect(gateway)
+  await client.send('orders', contentOf(0, 3))
+  const { engine } = gateway
+  const [topic] = await engine.resolve([topicNameOf('orders')], context)
+  const parts = [{ topic: topic?.id ?? '', partition: 0, offset: 0 }]
+  const request = { parts, waitMs: 60_000, bytesMax: 1 << 20 }
+  const { batches, release } = await engine.poll(request, context)
+  const views = batches.flatMap(({ records }) => [...records])
+  assert.ok(views.every(({ length }) => length > 0))
+  release()
+  assert.ok(views.some(({ length }) => length === 0))
 })
