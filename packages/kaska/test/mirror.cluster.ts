@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { after, type TestContext, test } from 'node:test'
-import { connect } from '@kaska/client'
+import { type Client, ClosedError, connect } from '@kaska/client'
 import { Admin, Consumer, Producer } from '@platformatic/kafka'
 import type { ApacheKafkaCluster } from '../../../compat/lib/apache-kafka-cluster.ts'
 import { type RunResult, result, run, ServeProcess, said, start } from './cli-process.ts'
@@ -219,21 +219,22 @@ async function outage(cluster: ApacheKafkaCluster, url: string): Promise<void> {
     start([...sides(source.url, url, 'kept'), ...small]),
     start([...sides(url, target.url, 'kept'), ...small]),
   ]
+  const ends = followers.map(result)
+  const early = Promise.race(ends).then(({ stderr }) => assert.fail(`a mirror ended: ${stderr}`))
+  const untilArrived = (client: Client, count: number) =>
+    Promise.race([arrived(client, count), early])
   try {
     const [broker] = cluster.brokers
     await using to = await connect(url)
-    await arrived(to, 1000)
+    await untilArrived(to, 1000)
     await broker?.end('SIGKILL')
     await send(5000)
-    await arrived(to, 40_000)
+    await untilArrived(to, 40_000)
     await broker?.start()
     await using last = await connect(target.url)
-    await Promise.all([arrived(to, 60_000), arrived(last, 60_000)])
-    for (const follower of followers) {
-      const ended = result(follower)
-      follower.kill('SIGINT')
-      assert.equal((await ended).code, 0, (await ended).stderr)
-    }
+    await Promise.all([untilArrived(to, 60_000), untilArrived(last, 60_000)])
+    for (const follower of followers) follower.kill('SIGINT')
+    for (const { code, stderr } of await Promise.all(ends)) assert.equal(code, 0, stderr)
     await succeeds([...sides(source.url, url, 'kept'), '--verify'])
     await succeeds([...sides(url, target.url, 'kept'), '--verify'])
   } finally {
@@ -243,11 +244,16 @@ async function outage(cluster: ApacheKafkaCluster, url: string): Promise<void> {
   }
 }
 
-/** Resolves when a side has that many messages. */
-async function arrived(client: Awaited<ReturnType<typeof connect>>, count: number): Promise<void> {
+/** Resolves when a side has that many messages; rejects when the client is closed. */
+async function arrived(client: Client, count: number): Promise<void> {
   const total = async (): Promise<number> => {
     const ends = await Promise.all(
-      [...Array(6).keys()].map((each) => client.endOffset('kept', each).catch(() => 0)),
+      [...Array(6).keys()].map((each) =>
+        client.endOffset('kept', each).catch((error: unknown) => {
+          if (error instanceof ClosedError) throw error
+          return 0
+        }),
+      ),
     )
     return ends.reduce((sum, end) => sum + end, 0)
   }
