@@ -76,6 +76,26 @@ test('a producer that comes to a busy partition sends its first batch, and waits
   assert.deepEqual(kafka.log(topic, 0).values, ['a', 'b', 'c', 'in its place'])
 })
 
+test('what comes behind a first batch that is not sent at all is not sent either', async (t) => {
+  const { engine, kafka, run } = fakeCluster(t, 1)
+  const topic = kafka.create('orders')
+  const producer = await run(engine.initProducer(context))
+  const send = async (value: string, baseSequence: number, attributes = 0) => {
+    const batch = { ...batchOf(value), attributes }
+    const parts = [{ topic, partition: 0, baseSequence, batch }]
+    const [result] = await engine.send({ producer, parts }, context)
+    return result?.error?.name ?? 'taken'
+  }
+  const unknownCompression = 5
+  const sends = [send('refused', 0, unknownCompression), send('behind', 1)]
+  assert.deepEqual(await run(Promise.all(sends)), [
+    'UnsupportedCompressionError',
+    'ConnectionError',
+  ])
+  assert.equal(await run(send('in its place', 0)), 'taken')
+  assert.deepEqual(kafka.log(topic, 0).values, ['in its place'])
+})
+
 test('what a producer sends before it can know that its first batch was lost waits for that', async (t) => {
   const { client, clock, kafka, run } = fakeCluster(t, 2, apart)
   const topic = kafka.create('orders', [1, 2])

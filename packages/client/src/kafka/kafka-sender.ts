@@ -50,13 +50,9 @@ const ackTimeoutMs = 30_000
 /** Batches of one request; a larger one goes alone. */
 const requestBytesMax = 8 << 20
 
-/** Parts that are answered together. */
-interface Call {
-  results: Promise<unknown>
-}
-
 interface Outgoing {
-  readonly call: Call
+  /** Resolves when its whole call is answered. */
+  readonly answered: Promise<void>
   readonly part: SendPart
   readonly producer: ProducerIdentity | undefined
   readonly deadline: number
@@ -115,22 +111,23 @@ export class KafkaSender {
     { signal }: RequestContext,
   ): Promise<readonly SendPartResult[]> {
     const deadline = this.#clock.monotonic() + settleMsMax
-    const call: Call = { results: Promise.resolve() }
+    const { promise: answered, resolve } = Promise.withResolvers<void>()
     const results = Promise.all(
       parts.map((part) => {
-        const error = refusalOf(part)
-        if (error !== undefined) return { error }
         return new Promise<SendPartResult>((settle) => {
           const queue = this.#queueOf(part)
           const order = queue.nextOrder++
-          const sent = { call, part, producer, deadline, order, signal, settle }
+          const sent = { answered, part, producer, deadline, order, signal, settle }
+          const refusal = refusalOf(part)
           if (isBehindFailed(queue, sent)) settle({ error: behind() })
+          else if (refusal !== undefined) this.#fail(queue, sent, refusal)
           else queue.waiting.push(sent)
           this.#wake(queue)
+          this.#drop(queue)
         })
       }),
     )
-    call.results = results
+    void results.then(() => resolve())
     return results
   }
 
@@ -273,7 +270,7 @@ export class KafkaSender {
   }
 
   #fail(queue: PartitionQueue, failed: Outgoing, error: Error): void {
-    const { call, order, producer, settle } = failed
+    const { answered, order, producer, settle } = failed
     settle({ error })
     if (producer === undefined) return
     const { producerId } = producer
@@ -285,16 +282,18 @@ export class KafkaSender {
     queue.failed.set(producerId, failed)
     const forget = () => {
       if (queue.failed.get(producerId) === failed) queue.failed.delete(producerId)
+      this.#drop(queue)
     }
     // It is told of the failure with the rest of its call, and over a network perhaps.
     const { signal } = this.#cluster.closing
-    void call.results.then(() => sleep(this.#clock, toldMsMax, signal)).then(forget, forget)
+    void answered.then(() => sleep(this.#clock, toldMsMax, signal)).then(forget, forget)
   }
 
   /** Nothing is kept of a partition that is not known. */
   #drop(queue: PartitionQueue): void {
-    if (queue.waiting.length > 0 || queue.onTheWay > 0 || this.#cluster.topics.has(queue.topic))
-      return
+    if (queue.isPreparing || queue.waiting.length > 0) return
+    if (queue.onTheWay > 0 || queue.failed.size > 0) return
+    if (this.#cluster.topics.has(queue.topic)) return
     this.#ready.delete(queue)
     this.#queues.delete(`${queue.partition} ${queue.topic}`)
   }
