@@ -1,5 +1,5 @@
 /** Two brokers in this process, and what tests of a mirror do with them. */
-import type { Client, MessageInput } from '@kaska/client'
+import type { Client } from '@kaska/client'
 import { connect } from '@kaska/client'
 import { type Engine, type PolledBatch, RecordDecoder, topicNameOf } from '@kaska/protocol'
 import { type Broker, type BrokerOptions, createBroker } from '../src/broker.ts'
@@ -157,7 +157,7 @@ export function contentsOf(messages: readonly SeenMessage[]) {
 }
 
 /** Numbered messages for a partition. */
-export function numbered(count: number, partition = 0, from = 0): MessageInput[] {
+export function numbered(count: number, partition = 0, from = 0) {
   return Array.from({ length: count }, (_, index) => ({
     key: `k${from + index}`,
     value: `v${from + index}`,
