@@ -75,8 +75,8 @@ final class AdminChecks {
   private void topics() throws Throwable {
     String one = clients.newTopic("admin", 1);
     String three = clients.newTopic("admin", 3, "retention.ms", "1234567");
-    Checks.that(
-        admin.listTopics().names().get().containsAll(List.of(one, three)), () -> "not listed");
+    // Apache Kafka answers before the broker that is asked has heard of it.
+    Checks.await("both are listed", () -> listed().containsAll(List.of(one, three)));
     Map<String, TopicDescription> all =
         admin.describeTopics(List.of(one, three)).allTopicNames().get();
     Checks.equal(1, all.get(one).partitions().size(), "partitions");
@@ -89,12 +89,20 @@ final class AdminChecks {
       Checks.equal(partition.replicas(), partition.isr(), "in-sync replicas");
     }
     admin.deleteTopics(List.of(one)).all().get();
-    Checks.that(!admin.listTopics().names().get().contains(one), () -> "still listed");
+    Checks.await("it is listed no more", () -> !listed().contains(one));
     Checks.fails(
         UnknownTopicOrPartitionException.class,
         () -> admin.describeTopics(List.of(one)).allTopicNames().get());
     Checks.fails(
         UnknownTopicOrPartitionException.class, () -> admin.deleteTopics(List.of(one)).all().get());
+  }
+
+  private Set<String> listed() {
+    try {
+      return admin.listTopics().names().get();
+    } catch (Exception failure) {
+      throw new IllegalStateException(failure);
+    }
   }
 
   private void createRefused() throws Throwable {

@@ -237,6 +237,8 @@ def _():
 @check("admin: topics")
 def _():
     topic = create_topic(3)
+    # Apache Kafka answers before the broker that is asked has heard of it.
+    until("the topic", lambda: topic in admin.list_topics(timeout=10).topics)
     listed = admin.list_topics(timeout=10)
     equal(len(listed.topics[topic].partitions), 3)
     again = code_of(lambda: result(admin.create_topics([NewTopic(topic, 3, 1)])))
