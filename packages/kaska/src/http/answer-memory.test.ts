@@ -2,18 +2,24 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AnswerMemory } from './answer-memory.ts'
 
+/** Gives whatever is asked for, and counts it. */
+class CountingBudget {
+  readonly total = 400
+  reserved = 0
+
+  tryReserve(bytes: number): boolean {
+    this.reserved += bytes
+    return true
+  }
+
+  release(bytes: number): void {
+    this.reserved -= bytes
+  }
+}
+
 test('answers share a quarter of the budget, and give it back when they have ended', () => {
-  let reserved = 0
-  const answers = new AnswerMemory({
-    total: 400,
-    tryReserve: (bytes) => {
-      reserved += bytes
-      return true
-    },
-    release: (bytes) => {
-      reserved -= bytes
-    },
-  })
+  const budget = new CountingBudget()
+  const answers = new AnswerMemory(budget)
   const ends: (() => void)[] = []
   const first = answers.of((end) => ends.push(end))
   const second = answers.of((end) => ends.push(end))
@@ -21,29 +27,20 @@ test('answers share a quarter of the budget, and give it back when they have end
   assert.equal(first.take(20), true)
   assert.equal(second.take(21), false)
   assert.equal(second.take(20), true)
-  assert.equal(reserved, 100)
+  assert.equal(budget.reserved, 100)
   ends[0]?.()
-  assert.equal(reserved, 20)
+  assert.equal(budget.reserved, 20)
   assert.equal(second.take(80), true)
   second.giveBack()
-  assert.equal(reserved, 0)
+  assert.equal(budget.reserved, 0)
   assert.equal(second.take(30), true)
   ends[1]?.()
-  assert.deepEqual([reserved, ends.length], [0, 2])
+  assert.deepEqual([budget.reserved, ends.length], [0, 2])
 })
 
 test('one that has ended takes nothing more: nobody would give it back', () => {
-  let reserved = 0
-  const answers = new AnswerMemory({
-    total: 400,
-    tryReserve: (bytes) => {
-      reserved += bytes
-      return true
-    },
-    release: (bytes) => {
-      reserved -= bytes
-    },
-  })
+  const budget = new CountingBudget()
+  const answers = new AnswerMemory(budget)
   let end = () => {}
   const { take } = answers.of((callback) => {
     end = callback
@@ -53,7 +50,7 @@ test('one that has ended takes nothing more: nobody would give it back', () => {
   assert.equal(take(10), false)
   // Who asked had gone before anything was read.
   assert.equal(answers.of((callback) => callback()).take(10), false)
-  assert.equal(reserved, 0)
+  assert.equal(budget.reserved, 0)
 })
 
 test('one that is longer than the share is made where it is the only one', () => {
