@@ -30,13 +30,17 @@ import {
 } from './mirror-harness.ts'
 
 /** Sends that are taken, and neither arrive nor are answered: as those of a process that is killed. */
-function swallow(engine: Engine): { engine: Engine; taken: Promise<SendRequest> } {
+function swallow(engine: Engine, { arrive = 0 } = {}) {
   const { promise, resolve } = Promise.withResolvers<SendRequest>()
-  const send = (request: SendRequest) => {
+  const all: SendRequest[] = []
+  let arrived = 0
+  const send: Engine['send'] = (request, asker) => {
+    if (arrived++ < arrive) return engine.send(request, asker)
+    all.push(request)
     resolve(request)
     return new Promise<never>(() => {})
   }
-  return { engine: wrapEngine(engine, { send }), taken: promise }
+  return { engine: wrapEngine(engine, { send }), taken: promise, all }
 }
 
 for (const hasGrown of [false, true]) {
@@ -94,6 +98,36 @@ test('a late batch of messages that the source has deleted since is not taken fo
   assert.deepEqual(
     (await readPartition(to.engine, 't')).map(({ origin }) => origin),
     [...Array(25).keys()],
+  )
+})
+
+test('all batches of a killed mirror arrive late, and the source has deleted messages since', async () => {
+  await using from = await startSide()
+  await using to = await startSide()
+  const { id } = await from.client.createTopic('t')
+  // A message takes so much that each goes alone.
+  const large = (count: number, start: number) =>
+    numbered(count, 0, start).map((one) => ({ ...one, value: `${one.value} `.padEnd(600, '.') }))
+  const settings = new Map([['max.message.bytes', '1000']])
+  await from.client.sendBatch('t', large(10, 0))
+  const killed = swallow(to.engine, { arrive: 1 })
+  void mirrorOnce(from.engine, killed.engine, { settings })
+  await killed.taken
+  // What it sends without an answer, it sends now.
+  await new Promise(setImmediate)
+  await deleteBefore(from.broker, id, 2)
+  let isFirst = true
+  const send: Engine['send'] = async (request, asker) => {
+    const results = await to.engine.send(request, asker)
+    if (isFirst) for (const late of killed.all) await to.engine.send(late, context)
+    isFirst = false
+    return results
+  }
+  const { status } = await mirrorOnce(from.engine, wrapEngine(to.engine, { send }))
+  assert.equal(status.missed, 1)
+  assert.deepEqual(
+    (await readPartition(to.engine, 't')).map(({ origin }) => origin),
+    [0, 2, 3, 4, 5, 6, 7, 8, 9],
   )
 })
 

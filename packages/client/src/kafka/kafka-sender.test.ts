@@ -96,6 +96,31 @@ test('what comes behind a first batch that is not sent at all is not sent either
   assert.deepEqual(kafka.log(topic, 0).values, ['in its place'])
 })
 
+test('what comes long behind a first batch that has failed is refused until that one is there', async (t) => {
+  const { engine, clock, kafka, run } = fakeCluster(t, 1)
+  const topic = kafka.create('orders')
+  kafka.faultOf = ([value]) => (value === 'lost' ? { code: 'lost', isStored: false } : undefined)
+  const producer = await run(engine.initProducer(context))
+  const send = async (value: string, producerEpoch: number, baseSequence: number) => {
+    const sender = { producerId: producer.producerId, producerEpoch }
+    const parts = [{ topic, partition: 0, baseSequence, batch: batchOf(value) }]
+    const [result] = await engine.send({ producer: sender, parts }, context)
+    return result?.error?.name ?? 'taken'
+  }
+  assert.equal(await run(send('lost', 1, 0)), 'ConnectionError')
+  assert.equal(await run(send('b', 1, 1)), 'ConnectionError')
+  await clock.advance(3_600_000)
+  assert.equal(await run(send('b', 1, 1)), 'OutOfOrderSequenceError')
+  assert.equal(await run(send('of the epoch before', 0, 1)), 'OutOfOrderSequenceError')
+  assert.equal(await run(send('a', 1, 0)), 'taken')
+  assert.equal(await run(send('b', 1, 1)), 'taken')
+  // A producer may also go on in its next epoch.
+  assert.equal(await run(send('lost', 2, 0)), 'ConnectionError')
+  await clock.advance(3_600_000)
+  assert.equal(await run(send('c', 3, 0)), 'taken')
+  assert.deepEqual(kafka.log(topic, 0).values, ['a', 'b', 'c'])
+})
+
 test('what a producer sends before it can know that its first batch was lost waits for that', async (t) => {
   const { client, clock, kafka, run } = fakeCluster(t, 2, apart)
   const topic = kafka.create('orders', [1, 2])

@@ -11,9 +11,8 @@
  * 2. What was under way when a connection broke is not sent again here (only its sender knows whether it
  *    may be): it fails with ConnectionError. So does what was stored somewhere and has no number by which
  *    it would be recognised.
- * 3. What comes behind a batch that has failed, of the same producer, fails too, until the producer may know
- *    of it; and a producer's first batch goes alone. Kafka takes any number from a producer that it does not
- *    know: what is behind would be taken before what is sent again, and its numbers for those of others.
+ * 3. What comes behind a batch that has failed, of the same producer, fails too (failed-batches.ts), and a
+ *    producer's first batch goes alone: Kafka takes any number from a producer that it does not know.
  */
 import {
   type Clock,
@@ -34,6 +33,7 @@ import {
 import { sleep } from '../abort.ts'
 import type { BrokerConnection } from './broker-connection.ts'
 import type { Cluster } from './cluster.ts'
+import { behind, FailedBatches, isFirst } from './failed-batches.ts'
 import { errorOfCode, isMoved } from './kafka-errors.ts'
 import { producedBatch, refusalOf } from './produced-batch.ts'
 
@@ -41,8 +41,6 @@ const { errorCode } = kafka
 
 /** How long a batch is sent to one leader after the other before it is refused. */
 const settleMsMax = 10_000
-/** How long a producer may not know yet that a batch of its has failed. */
-const toldMsMax = 1_000
 const pauseMsMin = 10
 const pauseMsMax = 200
 /** How long a leader may wait for its followers, as Kafka's producers have it. */
@@ -71,8 +69,6 @@ interface PartitionQueue {
   sentOn: BrokerConnection | undefined
   /** Is the first batch of a producer among them? */
   hasFirst: boolean
-  /** By producer, the last batch that failed, as long as the producer may not know of it. */
-  readonly failed: Map<number, Outgoing>
   nextOrder: number
   isWarm: boolean
   /** Is what is known of its leader wrong? */
@@ -95,6 +91,7 @@ export class KafkaSender {
   readonly #crc32c: Crc32c
   readonly #isDamaged: (batch: MessageBatch) => boolean
   readonly #queues = new Map<string, PartitionQueue>()
+  readonly #failed: FailedBatches
   /** Those that have something to send. */
   readonly #ready = new Set<PartitionQueue>()
   #isFlushing = false
@@ -104,6 +101,7 @@ export class KafkaSender {
     this.#clock = clock
     this.#crc32c = crc32c
     this.#isDamaged = isDamaged
+    this.#failed = new FailedBatches({ clock, closing: cluster.closing.signal })
   }
 
   send(
@@ -118,8 +116,9 @@ export class KafkaSender {
           const queue = this.#queueOf(part)
           const order = queue.nextOrder++
           const sent = { answered, part, producer, deadline, order, signal, settle }
+          const behindFailed = this.#failed.refusalOf(sent)
           const refusal = refusalOf(part)
-          if (isBehindFailed(queue, sent)) settle({ error: behind() })
+          if (behindFailed !== undefined) settle({ error: behindFailed })
           else if (refusal !== undefined) this.#fail(queue, sent, refusal)
           else queue.waiting.push(sent)
           this.#wake(queue)
@@ -142,7 +141,6 @@ export class KafkaSender {
         onTheWay: 0,
         sentOn: undefined,
         hasFirst: false,
-        failed: new Map(),
         nextOrder: 0,
         isWarm: false,
         isStale: false,
@@ -279,20 +277,12 @@ export class KafkaSender {
       if (isBehind) one.settle({ error: behind() })
       else queue.waiting.push(one)
     }
-    queue.failed.set(producerId, failed)
-    const forget = () => {
-      if (queue.failed.get(producerId) === failed) queue.failed.delete(producerId)
-      this.#drop(queue)
-    }
-    // It is told of the failure with the rest of its call, and over a network perhaps.
-    const { signal } = this.#cluster.closing
-    void answered.then(() => sleep(this.#clock, toldMsMax, signal)).then(forget, forget)
+    this.#failed.add(failed, answered)
   }
 
   /** Nothing is kept of a partition that is not known. */
   #drop(queue: PartitionQueue): void {
-    if (queue.isPreparing || queue.waiting.length > 0) return
-    if (queue.onTheWay > 0 || queue.failed.size > 0) return
+    if (queue.isPreparing || queue.waiting.length > 0 || queue.onTheWay > 0) return
     if (this.#cluster.topics.has(queue.topic)) return
     this.#ready.delete(queue)
     this.#queues.delete(`${queue.partition} ${queue.topic}`)
@@ -434,27 +424,6 @@ export class KafkaSender {
     const error = failure ?? new ConnectionError('the broker answered without this partition')
     this.#fail(queue, sent, error)
   }
-}
-
-/** A producer counts its messages from 0. */
-function isFirst({ part, producer }: Outgoing): boolean {
-  return producer !== undefined && part.baseSequence === 0
-}
-
-/** Does its producer go on although a batch before it has failed? Sent again, that one comes first. */
-function isBehindFailed({ failed }: PartitionQueue, { part, producer }: Outgoing): boolean {
-  const before = producer && failed.get(producer.producerId)
-  if (before === undefined) return false
-  const isBehind =
-    before.producer?.producerEpoch === producer?.producerEpoch &&
-    part.baseSequence > before.part.baseSequence
-  if (!isBehind) failed.delete(before.producer?.producerId ?? -1)
-  return isBehind
-}
-
-/** It may have been sent before this time. */
-function behind(): Error {
-  return new ConnectionError('a batch before it was not taken')
 }
 
 /** Back to its place in the order of the calls. */

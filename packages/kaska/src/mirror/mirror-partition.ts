@@ -47,9 +47,8 @@ export class MirrorPartition {
   /** The source's end as it was seen last; where `once` ends. */
   sourceEnd = 0
   goal = Number.MAX_SAFE_INTEGER
-  /** The offset behind the target's last acknowledged message, and behind the last one sent. */
+  /** The offset behind the target's last acknowledged message. */
   targetEnd = 0
-  sentEnd = 0
   /** The sequence number of the next message. */
   sequence = 0
   /** Is the first batch from this place still to be read back? */

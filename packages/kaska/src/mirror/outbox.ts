@@ -1,7 +1,11 @@
 /**
- * Sends what was built to the target, each partition's batches in their order. An offset that the target
- * gives is compared with the one expected: a message of somebody else ends the partition's mirror. What
- * else goes wrong makes the partition unplaced: its place is read back before it goes on.
+ * Sends what was built to the target: a partition's next batch when the one before is acknowledged. So
+ * whatever was killed, and however late what it sent arrives, one batch at most comes behind what the
+ * target has, and its messages are those that come next (target-place.ts).
+ *
+ * An offset that the target gives is compared with the one expected: a message of somebody else ends the
+ * partition's mirror. What else goes wrong makes the partition unplaced: its place is read back before it
+ * goes on.
  */
 import {
   type Clock,
@@ -54,14 +58,14 @@ export class Outbox {
 
   /** Resolves when all is answered. */
   async send(built: Built): Promise<void> {
-    const underWay: Promise<void>[] = []
-    for (const request of requestsOf(built)) {
-      // A partition's first batch from a place goes before the others.
-      if (request.some(({ each }) => each.isUnsure)) await Promise.all(underWay)
-      else await underWay.at(-sendsAtOnce)
-      underWay.push(this.#sendOne(request.filter(({ each }) => each.state === 'active')))
+    for (const wave of wavesOf(built)) {
+      const underWay: Promise<void>[] = []
+      for (const request of requestsOf(wave)) {
+        await underWay.at(-sendsAtOnce)
+        underWay.push(this.#sendOne(request.filter(({ each }) => each.state === 'active')))
+      }
+      await Promise.all(underWay)
     }
-    await Promise.all(underWay)
     // Behind the last message there may be what is none.
     for (const [each] of built) if (each.state === 'active') each.acknowledge(each.asked)
   }
@@ -69,10 +73,7 @@ export class Outbox {
   async #sendOne(list: readonly Outgoing[]): Promise<void> {
     if (list.length === 0) return
     const { target, table } = this.#options
-    const expected: number[] = []
     const parts = list.map(({ each, next: { baseSequence, batch } }): SendPart => {
-      expected.push(each.sentEnd)
-      each.sentEnd += batch.recordCount
       return { topic: each.topic.target, partition: each.partition, baseSequence, batch }
     })
     // What was begun is ended: the signal is for the next round.
@@ -83,28 +84,28 @@ export class Outbox {
       for (const { each } of list) this.#failed(each, error)
       return
     }
-    const unsure: (Outgoing & { readonly offset: number })[] = []
+    const unsure: Outgoing[] = []
     for (const [index, { each, next }] of list.entries()) {
       const result = results[index] as SendPartResult
-      const offset = expected[index] as number
       if (each.state !== 'active') continue
       if (result.error !== undefined) this.#failed(each, result.error)
-      else if (result.baseOffset !== offset) {
+      else if (result.baseOffset !== each.targetEnd) {
         table.fail(
           each,
-          `somebody else writes to the target: a message got offset ${result.baseOffset} there instead of ${offset}`,
+          `somebody else writes to the target: a message got offset ${result.baseOffset} there instead of ${each.targetEnd}`,
         )
-      } else if (each.isUnsure) unsure.push({ each, next, offset })
-      else this.#acknowledge(each, next, offset)
+      } else if (each.isUnsure) unsure.push({ each, next })
+      else this.#acknowledge(each, next)
     }
-    await forEachAtOnce(unsure, ({ each, next, offset }) => this.#confirm(each, next, offset))
+    await forEachAtOnce(unsure, (one) => this.#confirm(one))
   }
 
   /** Is it this batch that the target has there, or an earlier one that had its numbers? */
-  async #confirm(each: MirrorPartition, next: BuiltBatch, offset: number): Promise<void> {
+  async #confirm({ each, next }: Outgoing): Promise<void> {
     const { target, codecs, clock } = this.#options
-    const { topic, partition } = each
-    const part = { topic: topic.target, partition, offset: offset + next.batch.recordCount - 1 }
+    const { topic, partition, targetEnd } = each
+    const offset = targetEnd + next.batch.recordCount - 1
+    const part = { topic: topic.target, partition, offset }
     let origin: number | undefined
     try {
       origin = await originAt(target, part, codecs, mirrorContext)
@@ -116,13 +117,12 @@ export class Outbox {
     if (origin !== undefined && origin !== next.sourceEnd - 1) each.state = 'unplaced'
     else {
       each.isUnsure = false
-      this.#acknowledge(each, next, offset)
+      this.#acknowledge(each, next)
     }
   }
 
-  #acknowledge(each: MirrorPartition, next: BuiltBatch, offset: number): void {
-    // Answers to sends may overtake each other; a later one says that the earlier arrived.
-    each.targetEnd = Math.max(each.targetEnd, offset + next.batch.recordCount)
+  #acknowledge(each: MirrorPartition, next: BuiltBatch): void {
+    each.targetEnd += next.batch.recordCount
     each.attempts = 0
     each.disorders = 0
     this.messages += next.batch.recordCount
@@ -155,24 +155,31 @@ export class Outbox {
   }
 }
 
-/** Requests with one batch of a partition at most: all first batches, then all second ones, ... */
-function* requestsOf(built: Built): Generator<readonly Outgoing[], void, void> {
-  for (let wave = 0; ; wave++) {
-    let request: Outgoing[] = []
-    let bytes = 0
+/** One batch of a partition at most: all first ones, then all second ones, ... */
+function* wavesOf(built: Built): Generator<readonly Outgoing[], void, void> {
+  for (let index = 0; ; index++) {
+    const wave: Outgoing[] = []
     for (const [each, batches] of built) {
-      const next = batches[wave]
-      if (next === undefined) continue
-      const size = next.batch.recordsLength
-      if (request.length > 0 && bytes + size > requestBytesMax) {
-        yield request
-        request = []
-        bytes = 0
-      }
-      request.push({ each, next })
-      bytes += size
+      const next = batches[index]
+      if (next !== undefined) wave.push({ each, next })
     }
-    if (request.length === 0) return
-    yield request
+    if (wave.length === 0) return
+    yield wave
   }
+}
+
+function* requestsOf(wave: readonly Outgoing[]): Generator<readonly Outgoing[], void, void> {
+  let request: Outgoing[] = []
+  let bytes = 0
+  for (const one of wave) {
+    const size = one.next.batch.recordsLength
+    if (request.length > 0 && bytes + size > requestBytesMax) {
+      yield request
+      request = []
+      bytes = 0
+    }
+    request.push(one)
+    bytes += size
+  }
+  yield request
 }

@@ -36,7 +36,6 @@ export class Placement {
     // All at once: committed offsets are translated by it meanwhile.
     each.generation++
     each.targetEnd = place.targetEnd
-    each.sentEnd = place.targetEnd
     each.isUnsure = true
     each.sequence = place.targetEnd === each.forgottenAt ? 0 : place.sequence
     each.position = position

@@ -8,10 +8,12 @@
  *     all of its messages were deleted               as it was noted, if that was for this very end and
  *                                                    this topic of the source; else refused
  *
- * All mirrors send as the same producer. So one that was killed is followed by one that gives the same
- * messages the same numbers, and a batch of the first that arrives late is either known (and not stored
- * again) or refused; and the same holds for two that run at once. Where the source has deleted some of them
- * in between, the numbers are those of other messages: so the first batch from a place is read back.
+ * All mirrors send as the same producer, and no batch of a partition before the one in front of it is
+ * acknowledged. So of all that is on its way, whoever sent it, the target takes at most one batch behind what
+ * it has: each was built behind the message with the number before its own. A batch of a killed mirror that
+ * arrives late is that one (then its successor's is refused, or taken for it), or it is known, or refused.
+ * Where the source has deleted messages in between, it may have as many others as the successor's, and its
+ * numbers: so the first batch from a place is read back.
  */
 import {
   type Codecs,
