@@ -65,12 +65,12 @@ export class LogTail implements Evictable {
   push(batch: TailBatch): void {
     batch.retain(this.#budget)
     this.#batches.push(batch)
-    this.#budget.addEvictable(this)
+    this.#budget.addEvictable(this, bytesOf(batch))
   }
 
   evict(): boolean {
     const batch = this.#batches.shift()
-    batch?.release(this.#budget)
+    if (batch !== undefined) this.#letGo(batch)
     return batch !== undefined
   }
 
@@ -105,9 +105,18 @@ export class LogTail implements Evictable {
       const last = this.#batches.last()
       if (last === undefined || last.header.baseOffset < offset) break
       this.#batches.pop()
-      last.release(this.#budget)
+      this.#letGo(last)
       pieces++
     }
     if (pieces > 0) this.#budget.forget(pieces)
   }
+
+  #letGo(batch: TailBatch): void {
+    this.#budget.tailGaveBack(bytesOf(batch))
+    batch.release(this.#budget)
+  }
+}
+
+function bytesOf({ recordsLength }: TailBatch): number {
+  return recordsLength + overheadBytes
 }

@@ -88,6 +88,29 @@ test('the tails fill what is free, and give it back, the oldest batch first', as
   assert.ok(used - budget.used > 50_000)
 })
 
+test('what is on its way takes nothing from the tails, until it is half of all', async () => {
+  const budget = new MemoryBudget(total, { tailBytesMax: 400_000 })
+  const disk = new SimulatedDisk(new SeededRandom(1))
+  const { directory } = await openDirectory(disk, { budget, syncMode: 'os' })
+  const log = await directory.openPartition('a-0', testConfig)
+  const isInMemory = (offset: number) => {
+    const read = log.read(offset, 1)
+    const found = !(read instanceof Promise)
+    void Promise.resolve(read).then(({ release }) => release())
+    return found
+  }
+  const { buffer } = new Uint8Array(total / 4)
+  budget.retain(buffer)
+  for (let index = 0; index < 10; index++) {
+    await log.append(batchOf(['x'.repeat(50_000)])).acknowledged
+  }
+  assert.deepEqual([2, 3, 9].map(isInMemory), [false, true, true])
+  const { buffer: more } = new Uint8Array(total / 4)
+  budget.retain(more)
+  await log.append(batchOf(['x'.repeat(50_000)])).acknowledged
+  assert.deepEqual([9, 10].map(isInMemory), [false, false])
+})
+
 test('reads of the disk are counted until they are released, and take less when there is little', async () => {
   const budget = new MemoryBudget(total, { tailBytesMax: 0 })
   const disk = new SimulatedDisk(new SeededRandom(1))

@@ -3,7 +3,7 @@
  * of the logs, which fill what nobody needs and give it back, the oldest first, when somebody does.
  *
  *   | tails ............... | reserved .......... | free .......... | kept for small requests |
- *     <= half of the total                          large requests    (<= 16 KiB each)
+ *     the last 16 MiB                               large requests    (<= 16 KiB each)
  *     evicted on demand                             wait for this
  *
  * What is kept by reference is counted by its backing ArrayBuffer, once, however many views and
@@ -20,15 +20,24 @@ import { ByteGate } from './byte-gate.ts'
 
 /** Something that can give memory back: the tail of a log. */
 export interface Evictable {
-  /** Gives its oldest piece back by calling the budget; false when it had none any more. */
+  /** Gives its oldest piece back by calling `tailGaveBack`; false when it had none any more. */
   evict(): boolean
   /** How many pieces it has, each of which was added once. */
   readonly pieces: number
 }
 
 const smallBytesMax = 16 * 1024
-/** Shorter buffers are not worth keeping; all that are kept are at most one part in so many of the budget. */
-const spareBytesMin = 64 * 1024
+/**
+ * What the tails hold, however much memory there is: who reads at the end is served from there, and the page cache
+ * has the rest. More makes collections longer, and memory that comes round late is in no cache of the processor
+ * (docs/decisions/0013-throughput-beside-a-sink.md).
+ */
+const tailBytesDefault = 16 * 1024 * 1024
+/**
+ * Shorter buffers are not worth keeping, nor are those of Node's sockets, 64 KiB each: they come too often. All that are
+ * kept are at most one part in so many of the budget.
+ */
+const spareBytesMin = 64 * 1024 + 1
 const spareShare = 32
 
 interface Held {
@@ -37,6 +46,7 @@ interface Held {
 }
 
 export interface MemoryBudgetOptions {
+  /** What the tails may hold: 16 MiB unless said, and never what takes more than half of the total. */
   readonly tailBytesMax?: number
   /**
    * Are buffers that somebody owns freed when nobody holds them any more? Not where the disk keeps
@@ -54,8 +64,9 @@ interface Waiter {
 export class MemoryBudget {
   /** Bytes that may be in use. */
   readonly total: number
-  /** How much of it the tails may fill. */
-  readonly tailBytesMax: number
+  readonly #tailBytesMax: number
+  /** What the tails hold, without the rest of the buffers that it is in. */
+  #tailBytes = 0
   /** For reads from the disk: what slow readers do not take leaves the rest of the budget alone. */
   readonly reads: ByteGate
   /** For large frames until all of them is there: slow senders leave the rest alone. */
@@ -77,7 +88,7 @@ export class MemoryBudget {
   constructor(total: number, options: MemoryBudgetOptions = {}) {
     this.total = total
     this.#freesOwned = options.freesOwned ?? false
-    this.tailBytesMax = options.tailBytesMax ?? total / 2
+    this.#tailBytesMax = options.tailBytesMax ?? tailBytesDefault
     this.reads = new ByteGate(total / 4)
     this.largeFrames = new ByteGate(total / 2)
     this.#smallReserve = Math.min(total / 16, 4 * 1024 * 1024)
@@ -203,12 +214,20 @@ export class MemoryBudget {
   }
 
   /**
-   * Adds a piece of memory behind all others in the order of eviction: `holder.evict()` will be called
-   * for it once. Evicts the oldest ones beyond what the tails may fill.
+   * Adds a piece of a tail behind all others in the order of eviction: `holder.evict()` will be called
+   * for it once. Evicts the oldest ones beyond what the tails may hold.
    */
-  addEvictable(holder: Evictable): void {
+  addEvictable(holder: Evictable, bytes: number): void {
     this.#evictables.push(holder)
-    while (this.#retained > this.tailBytesMax && this.#evictOldest());
+    this.#tailBytes += bytes
+    // A piece may be a small part of its buffer: so what is kept by reference counts too.
+    const isTooMuch = () => this.#tailBytes > this.#tailBytesMax || this.#retained > this.total / 2
+    while (isTooMuch() && this.#evictOldest());
+  }
+
+  /** A tail has let go of a piece of so many bytes, because it was told to or by itself. */
+  tailGaveBack(bytes: number): void {
+    this.#tailBytes -= bytes
   }
 
   /** Says that the holder gave back so many of its pieces by itself. */
