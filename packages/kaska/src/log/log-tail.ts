@@ -1,7 +1,7 @@
 /**
  * The tail of a log in memory: the batches that were written last, as the views that were received.
- * Readers at the end are served from here and never touch the disk. All tails share the broker's byte
- * budget, and the batch that was written first, of any log, goes first.
+ * Readers at the end are served from here and never touch the disk; a log that has none keeps little. All
+ * tails share the broker's byte budget, and the batch that was written first, of any log, goes first.
  */
 import type { BatchHeader, Chunks } from '@kaska/protocol'
 import { AppendQueue } from './append-queue.ts'
@@ -48,6 +48,7 @@ export class TailBatch {
 export class LogTail implements Evictable {
   readonly #budget: MemoryBudget
   readonly #batches = new AppendQueue<TailBatch>()
+  #bytes = 0
 
   constructor(budget: MemoryBudget) {
     this.#budget = budget
@@ -65,6 +66,7 @@ export class LogTail implements Evictable {
   push(batch: TailBatch): void {
     batch.retain(this.#budget)
     this.#batches.push(batch)
+    this.#bytes += bytesOf(batch)
     this.#budget.addEvictable(this, bytesOf(batch))
   }
 
@@ -91,11 +93,16 @@ export class LogTail implements Evictable {
     }
   }
 
+  /** Lets go of the oldest batches until the rest takes no more than so many bytes. */
+  trim(bytesMax: number): void {
+    let pieces = 0
+    for (; this.#bytes > bytesMax && this.evict(); pieces++);
+    if (pieces > 0) this.#budget.forget(pieces)
+  }
+
   /** Lets go of everything: the log is closed, or what is in memory is not to be read. */
   clear(): void {
-    const { pieces } = this
-    while (this.evict());
-    if (pieces > 0) this.#budget.forget(pieces)
+    this.trim(-1)
   }
 
   /** Lets go of the batches from `offset` on. */
@@ -112,6 +119,7 @@ export class LogTail implements Evictable {
   }
 
   #letGo(batch: TailBatch): void {
+    this.#bytes -= bytesOf(batch)
     this.#budget.tailGaveBack(bytesOf(batch))
     batch.release(this.#budget)
   }

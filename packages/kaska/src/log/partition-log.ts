@@ -38,8 +38,8 @@ export interface PartitionLogOptions {
   readonly directory: string
   readonly config: LogConfig
   readonly shared: LogShared
-  /** False: nobody reads what was just written, so it is not kept in memory. */
-  readonly keepsTail?: boolean
+  /** Does anybody read what was just written? Else little of it is kept in memory. Asked for each batch. */
+  readonly isFollowed?: () => boolean
   /** Called when the log was closed or deleted. */
   readonly ended?: () => void
 }
@@ -87,7 +87,7 @@ export class PartitionLog {
     this.#shared = shared
     this.#ended = options.ended
     const writer = new LogWriter(directory, config, shared, recovered, {
-      keepsTail: options.keepsTail ?? true,
+      isFollowed: options.isFollowed ?? (() => true),
       advanced: () => this.#wake(),
       wrote: (urgent) => this.#checkpointer.noteWritten(urgent),
     })

@@ -46,6 +46,9 @@ export interface PartitionSeams extends WalkSeams {
   readonly totals: Traffic
 }
 
+/** How long after it was read last a partition keeps what is appended in memory, in ms. */
+const followedMs = 10_000
+
 interface QueuedAppend {
   readonly part: SendPart
   readonly producer: ProducerIdentity | undefined
@@ -70,6 +73,8 @@ export class Partition {
   #extent: LogExtent | undefined
   #users = 0
   #wasUsed = false
+  /** Until when it counts as followed, in monotonic time, though nobody reads it or waits. */
+  #followedUntil = 0
   /** Why nothing more is taken: the topic was deleted, or the broker closed. */
   #ended: KaskaError | undefined = undefined
 
@@ -148,6 +153,7 @@ export class Partition {
 
   leave(): void {
     this.#users--
+    this.#followedUntil = this.#seams.clock.monotonic() + followedMs
   }
 
   /**
@@ -238,7 +244,7 @@ export class Partition {
   async #openLog(): Promise<PartitionLog> {
     try {
       await this.#closing
-      const log = await this.#seams.opener.open(this.topic, this.number)
+      const log = await this.#seams.opener.open(this.topic, this.number, () => this.#isFollowed)
       // The end of a log that is closed since nobody uses it is no news.
       log.onAdvance(() => {
         if (this.#log === log) this.#wake()
@@ -253,6 +259,12 @@ export class Partition {
     } finally {
       this.#wake()
     }
+  }
+
+  /** Does anybody read what was just appended? */
+  get #isFollowed(): boolean {
+    if (this.#waiters !== undefined || this.#users > 0) return true
+    return this.#seams.clock.monotonic() < this.#followedUntil
   }
 
   #check(log: PartitionLog, batch: MessageBatch): MessageBatch | Promise<MessageBatch> {
