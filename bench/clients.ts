@@ -2,13 +2,11 @@
  * `@kaska/client` beside the Kafka clients that Node has, all against the same Kaska: each in a process of its
  * own (bench/clients/program.ts), in turn, as a program uses it.
  */
-import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
 import { connect } from '@kaska/client'
-import { SkippedError } from '../compat/lib/maven.ts'
 import { runDriver } from './lib/driver.ts'
+import { npmFolder } from './lib/npm-folder.ts'
 import { median, pairedRatio } from './lib/stats.ts'
 import type { Aim, Suite, SuiteOptions, SuiteResult } from './lib/suite.ts'
 import { root, startKaska } from './lib/target.ts'
@@ -38,7 +36,7 @@ const loads = {
 export const suite: Suite = {
   about: '@kaska/client beside other clients of Node, on the same Kaska',
   async run({ isQuick, say }: SuiteOptions): Promise<SuiteResult> {
-    install()
+    npmFolder('clients')
     const rounds = isQuick ? 1 : 3
     const rows: string[][] = []
     const aims: Aim[] = []
@@ -104,18 +102,6 @@ function countOf(load: keyof typeof loads, library: Library, bytes: number): num
   // So many that joining a group does not count for much, which our library has no need of.
   if (load === 'consume') return (isOurs ? 2_000_000 : 1_000_000) * scale
   return (isOurs ? 2_000_000 : 500_000) * scale
-}
-
-/** The libraries' pinned versions, into bench/clients/node_modules. Throws SkippedError. */
-function install(): void {
-  if (existsSync(path.join(directory, 'node_modules/kafkajs'))) return
-  const { error, status, stderr } = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], {
-    cwd: directory,
-    encoding: 'utf8',
-    timeout: 300_000,
-  })
-  if (error !== undefined) throw new SkippedError(`npm does not run here: ${error.message}`)
-  if (status !== 0) throw new SkippedError(`npm did not install the clients: ${stderr.trim()}`)
 }
 
 async function runProgram(

@@ -5,6 +5,7 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
 import process from 'node:process'
 import { connect } from '@kaska/client'
 import { installKaska } from './lib/installed-kaska.ts'
@@ -18,6 +19,7 @@ import {
   roundTripTimes,
   type Throughput,
 } from './lib/load.ts'
+import { npmFolder } from './lib/npm-folder.ts'
 import { median, pairedRatio, quantile } from './lib/stats.ts'
 import type { Aim, Suite, SuiteOptions, SuiteResult, Table } from './lib/suite.ts'
 import { type SyncMode, startEcho, startKaska, startSink, type Target } from './lib/target.ts'
@@ -59,92 +61,56 @@ export const suite: Suite = {
   },
 }
 
+/** The broker as it is installed, and with the CRC-32C of `aws-crt` beside it (docs/decisions/0029). */
+const brokers = { plain: '', fast: ', aws-crt' } as const
+
+type BrokerKind = keyof typeof brokers
+
 interface Measured {
-  readonly kaska: Throughput[]
-  readonly consumed: Throughput[]
-  /** Two brokers at the same time, each with half of the load: what threads with nothing in common would reach. */
-  readonly pairs: Throughput[]
+  readonly kaska: Record<BrokerKind, Throughput[]>
+  readonly consumed: Record<BrokerKind, Throughput[]>
   readonly sinks: Record<'sync' | 'pool' | 'crc', Throughput[]>
-  readonly peakBytes: number[]
+  readonly peakBytes: Record<BrokerKind, number>
 }
 
 async function measureThroughput(options: SuiteOptions): Promise<SuiteResult> {
-  const rounds = options.isQuick ? 3 : 7
   const produced: string[][] = []
   const costs: string[][] = []
   const aims: Aim[] = []
   for (const load of loads(options.isQuick)) {
-    const measured: Measured = {
-      kaska: [],
-      consumed: [],
-      pairs: [],
-      sinks: { sync: [], pool: [], crc: [] },
-      peakBytes: [],
-    }
-    {
-      await using syncSink = await startSink('sync', load.sync)
-      await using poolSink = await startSink('pool', load.sync)
-      await using crcSink = await startSink('sync', load.sync, true)
-      await using kaska = await startKaska({ sync: load.sync })
-      await using other = await startKaska({ sync: load.sync })
-      // The first rounds warm up: what they measure is how code is compiled.
-      for (let round = 1 - warmUpRounds; round <= rounds; round++) {
-        options.say(`${load.name}: round ${round} of ${rounds}`)
-        const sync = await produceToSink(syncSink, load.produce)
-        const pool = await produceToSink(poolSink, load.produce)
-        const crc = await produceToSink(crcSink, load.produce)
-        const produced = await produceToKaska(kaska, load.produce)
-        const consumed = await consumeFromKaska(kaska, load.produce.messageBytes, 2)
-        await deleteTopic(kaska)
-        const pair = await produceToPair([kaska, other], load.produce)
-        if (round < 1) continue
-        measured.sinks.sync.push(sync)
-        measured.sinks.pool.push(pool)
-        measured.sinks.crc.push(crc)
-        measured.kaska.push(produced)
-        measured.consumed.push(consumed)
-        measured.pairs.push(pair)
-      }
-      measured.peakBytes.push(kaska.memory().peakBytes)
-    }
+    const { kaska, consumed, sinks, peakBytes } = await measureLoad(load, options)
     const rate = (runs: readonly Throughput[]) => median(runs.map(megabytesPerSecond))
-    const { sync, pool } = measured.sinks
-    const way = rate(sync) >= rate(pool) ? 'sync' : 'pool'
-    const best = measured.sinks[way].map(megabytesPerSecond)
-    const kaska = measured.kaska.map(megabytesPerSecond)
-    const consumed = measured.consumed.map(megabytesPerSecond)
-    const ratio = pairedRatio(kaska, best)
-    const consuming = pairedRatio(consumed, kaska)
-    produced.push([
-      load.name,
-      rate(sync).toFixed(0),
-      rate(pool).toFixed(0),
-      rate(measured.sinks.crc).toFixed(0),
-      median(kaska).toFixed(0),
-      ratio.toFixed(2),
-      thousands(median(measured.kaska.map(({ messages, seconds }) => messages / seconds))),
-      median(consumed).toFixed(0),
-      consuming.toFixed(2),
-      rate(measured.pairs).toFixed(0),
-      pairedRatio(measured.pairs.map(megabytesPerSecond), best).toFixed(2),
-    ])
-    costs.push([
-      load.name,
-      ...costsOf(measured.sinks[way]),
-      ...costsOf(measured.kaska),
-      ...costsOf(measured.consumed),
-      overhead(measured.kaska),
-      overhead(measured.consumed),
-      (median(measured.peakBytes) / 2 ** 20).toFixed(0),
-    ])
-    if (load.aim !== undefined) {
-      aims.push({ name: `${load.name}: of the sink`, value: ratio, unit: '', atLeast: load.aim })
-      aims.push({
-        name: `${load.name}: consuming of producing`,
-        value: consuming,
-        unit: '',
-        atLeast: 1,
-      })
+    const best = sinks[rate(sinks.sync) >= rate(sinks.pool) ? 'sync' : 'pool']
+    const sinkRates = best.map(megabytesPerSecond)
+    for (const [kind, suffix] of Object.entries(brokers) as [BrokerKind, string][]) {
+      const rates = kaska[kind].map(megabytesPerSecond)
+      const ratio = pairedRatio(rates, sinkRates)
+      const consuming = pairedRatio(consumed[kind].map(megabytesPerSecond), rates)
+      const name = `${load.name}${suffix}`
+      produced.push([
+        name,
+        rate(sinks.sync).toFixed(0),
+        rate(sinks.pool).toFixed(0),
+        rate(sinks.crc).toFixed(0),
+        median(rates).toFixed(0),
+        ratio.toFixed(2),
+        thousands(median(kaska[kind].map(({ messages, seconds }) => messages / seconds))),
+        rate(consumed[kind]).toFixed(0),
+        consuming.toFixed(2),
+      ])
+      costs.push([
+        name,
+        ...costsOf(best),
+        ...costsOf(kaska[kind]),
+        ...costsOf(consumed[kind]),
+        overhead(kaska[kind]),
+        overhead(consumed[kind]),
+        (peakBytes[kind] / 2 ** 20).toFixed(0),
+      ])
+      if (load.aim === undefined) continue
+      const { aim: atLeast } = load
+      aims.push({ name: `${name}: of the sink`, value: ratio, unit: '', atLeast })
+      aims.push({ name: `${name}: consuming of producing`, value: consuming, unit: '', atLeast: 1 })
     }
   }
   const tables: Table[] = [
@@ -160,8 +126,6 @@ async function measureThroughput(options: SuiteOptions): Promise<SuiteResult> {
         'Kaska in, messages/s',
         'Kaska out',
         'out : in',
-        'two brokers, in',
-        'of the faster sink',
       ],
       rows: produced,
     },
@@ -185,24 +149,53 @@ async function measureThroughput(options: SuiteOptions): Promise<SuiteResult> {
   return { tables, aims }
 }
 
-async function produceToPair(
-  brokers: readonly [Target, Target],
-  options: ProduceOptions,
-): Promise<Throughput> {
-  const half = { ...options, batches: options.batches / 2 }
-  const [one, other] = await Promise.all([
-    produceToKaska(brokers[0], half),
-    produceToKaska(brokers[1], half),
-  ])
-  await Promise.all(brokers.map((broker) => deleteTopic(broker)))
-  return {
-    seconds: Math.max(one.seconds, other.seconds),
-    messages: one.messages + other.messages,
-    valueBytes: one.valueBytes + other.valueBytes,
-    wireBytes: one.wireBytes + other.wireBytes,
-    wireMessages: one.wireMessages + other.wireMessages,
-    cpuSeconds: one.cpuSeconds + other.cpuSeconds,
+async function measureLoad(load: Load, { isQuick, say }: SuiteOptions): Promise<Measured> {
+  const rounds = isQuick ? 3 : 7
+  const measured: Measured = {
+    kaska: { plain: [], fast: [] },
+    consumed: { plain: [], fast: [] },
+    sinks: { sync: [], pool: [], crc: [] },
+    peakBytes: { plain: 0, fast: 0 },
   }
+  await using syncSink = await startSink('sync', load.sync)
+  await using poolSink = await startSink('pool', load.sync)
+  await using crcSink = await startSink('sync', load.sync, true)
+  await using plain = await startKaska({ sync: load.sync })
+  await using fast = await startFastKaska(load.sync)
+  // The first rounds warm up: what they measure is how code is compiled.
+  for (let round = 1 - warmUpRounds; round <= rounds; round++) {
+    say(`${load.name}: round ${round} of ${rounds}`)
+    const sync = await produceToSink(syncSink, load.produce)
+    const pool = await produceToSink(poolSink, load.produce)
+    const crc = await produceToSink(crcSink, load.produce)
+    const { sinks } = measured
+    if (round >= 1) {
+      sinks.sync.push(sync)
+      sinks.pool.push(pool)
+      sinks.crc.push(crc)
+    }
+    for (const [kind, broker] of Object.entries({ plain, fast }) as [BrokerKind, Target][]) {
+      const produced = await produceToKaska(broker, load.produce)
+      const consumed = await consumeFromKaska(broker, load.produce.messageBytes, 2)
+      await deleteTopic(broker)
+      if (round < 1) continue
+      measured.kaska[kind].push(produced)
+      measured.consumed[kind].push(consumed)
+    }
+  }
+  measured.peakBytes.plain = plain.memory().peakBytes
+  measured.peakBytes.fast = fast.memory().peakBytes
+  return measured
+}
+
+async function startFastKaska(sync: SyncMode): Promise<Target> {
+  const kaska = await startKaska({ sync, nodePath: npmFolder('fast-crc') })
+  const maps = `/proc/${kaska.pid}/maps`
+  if (existsSync(maps) && !readFileSync(maps, 'utf8').includes('aws-crt')) {
+    await kaska.stop()
+    throw new Error('the broker does not use aws-crt')
+  }
+  return kaska
 }
 
 function costsOf(runs: readonly Throughput[]): string[] {
