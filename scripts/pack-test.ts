@@ -6,6 +6,7 @@
  */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
@@ -14,6 +15,7 @@ import { build } from 'esbuild'
 import { environmentWithOurNode, exitStatus, packageNames, root, run } from './workspace.ts'
 
 const oldestNode = '22.15.0'
+const awsCrt = 'aws-crt@1.33.2'
 /** For all that is done in one project: installing takes most of it. */
 const projectMsMax = 900_000
 
@@ -119,6 +121,25 @@ for (const version of [oldestNode, '24']) {
       assert.ok((await answer.text()).length > 10_000)
     })
 
+    test('the CRC of aws-crt is taken where it is installed, and is the same', async () => {
+      await runHere('npm', 'install', '--no-audit', '--no-fund', '--ignore-scripts', awsCrt)
+      const data = path.join(project, 'data')
+      const fast = await startBroker(project, env, ['--data', data])
+      try {
+        const maps = `/proc/${fast.process.pid}/maps`
+        if (existsSync(maps)) assert.match(await readFile(maps, { encoding: 'utf8' }), /aws-crt/)
+        const lines = Array.from({ length: 1000 }, (_, index) => `message ${index}`.repeat(20))
+        await writeFile(path.join(project, 'many.txt'), lines.join('\n'))
+        await runHere('npx', 'kaska', 'topic', 'create', 'many', '-b', fast.url)
+        await runHere('sh', '-c', `npx kaska produce many -b ${fast.url} <many.txt`)
+      } finally {
+        fast.process.kill('SIGTERM')
+      }
+      assert.equal(await fast.ended, 0)
+      await runHere('npm', 'uninstall', '--no-audit', '--no-fund', 'aws-crt')
+      await runHere('npx', 'kaska', 'log', 'verify', data)
+    })
+
     test("the README's example passes tsc --strict", async () => {
       const readme = await readFile(path.join(root, 'README.md'), { encoding: 'utf8' })
       const example = /```ts\n(.*?)```/s.exec(readme)?.[1]
@@ -195,10 +216,14 @@ interface RunningBroker {
 }
 
 /** Starts `kaska serve` on a port of its own; resolves when it says where it listens. */
-function startBroker(cwd: string, env: NodeJS.ProcessEnv): Promise<RunningBroker> {
+function startBroker(
+  cwd: string,
+  env: NodeJS.ProcessEnv,
+  options: readonly string[] = ['--memory'],
+): Promise<RunningBroker> {
   const child = spawn(
     'node',
-    [path.join(cwd, 'node_modules', '.bin', 'kaska'), 'serve', '--port', '0', '--memory'],
+    [path.join(cwd, 'node_modules', '.bin', 'kaska'), 'serve', '--port', '0', ...options],
     { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] },
   )
   const ended = exitStatus(child)

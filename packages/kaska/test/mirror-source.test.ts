@@ -71,6 +71,26 @@ test('a source that has lost messages which were mirrored is told of', async () 
   assert.match(lines[0] ?? '', /t\/0 .*the source ends at offset 8, .* before 10: .*lost messages/)
 })
 
+test('a source that has others in the place of messages that were mirrored is told of', async () => {
+  await using from = await startSide()
+  await using to = await startSide()
+  const { id } = await from.client.createTopic('t')
+  await from.client.sendBatch('t', numbered(10))
+  await mirrorOnce(from.engine, to.engine)
+  // As after an older backup was put back, and producers went on.
+  await using again = await startSide()
+  const request = { name: topicNameOf('t'), partitions: 1, config: new Map<string, string>(), id }
+  await again.engine.createTopic(request, context)
+  await again.client.sendBatch('t', numbered(8))
+  await again.client.sendBatch('t', numbered(8, 0, 100))
+  const { status, lines } = await mirrorOnce(again.engine, to.engine)
+  assert.equal(status.failures, 1)
+  assert.match(lines[0] ?? '', /t\/0 .*offset 9 is not the one that was mirrored.*lost messages/)
+  // What it has deleted cannot be compared.
+  await deleteBefore(again.broker, id, 10)
+  assert.equal((await mirrorOnce(again.engine, to.engine)).status.failures, 0)
+})
+
 test('partitions with much to come keep no other waiting', async () => {
   await using from = await startSide()
   await using to = await startSide()

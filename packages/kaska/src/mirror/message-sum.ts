@@ -47,6 +47,11 @@ function isSame(one: Uint8Array | null, other: Uint8Array | null): boolean {
   return true
 }
 
+/** Have they the same key and value? */
+export function hasSameContent(one: MirroredRecord, other: MirroredRecord): boolean {
+  return isSame(one.key, other.key) && isSame(one.value, other.value)
+}
+
 const encoder = new TextEncoder()
 
 /** Counts messages, and sums them up in their order. */

@@ -4,8 +4,10 @@
  */
 import type { Codecs, CommitEntry, Engine, RequestContext } from '@kaska/protocol'
 import { forEachAtOnce, MirrorError, type Patience, patiently } from './asking.ts'
+import { hasSameContent } from './message-sum.ts'
 import type { MirrorPartition } from './mirror-partition.ts'
-import { noteNames, readPlace, topicNumber } from './target-place.ts'
+import { withMessage } from './read-messages.ts'
+import { noteNames, type Place, readPlace, topicNumber } from './target-place.ts'
 
 const notedAtOnce = 1000
 /** A cluster forgets what was committed long ago: it is committed again after this. */
@@ -33,6 +35,7 @@ export class Placement {
     const where = { topic: topic.target, partition, sourceTopic: topic.source }
     const place = await readPlace(target, where, codecs, context)
     const position = await this.#positionOf(each, place.position, context)
+    if (place.position !== undefined) await this.#checkLast(each, place, context)
     // All at once: committed offsets are translated by it meanwhile.
     each.generation++
     each.targetEnd = place.targetEnd
@@ -57,6 +60,30 @@ export class Placement {
     throw new MirrorError(
       `the source ends at offset ${endOffset}, and the target holds what came from before ${position}: the source has lost messages; delete the target topic to copy it anew`,
     )
+  }
+
+  /**
+   * Is the last message that the target has still the source's? A source may have lost its newest messages, and have
+   * taken others in their place. What one side has deleted meanwhile cannot be compared.
+   */
+  async #checkLast(
+    { topic, partition }: MirrorPartition,
+    { position = 0, targetEnd }: Place,
+    context: RequestContext,
+  ): Promise<void> {
+    const { source, target, codecs } = this.#options
+    const last = position - 1
+    const there = { topic: topic.target, partition, offset: targetEnd - 1 }
+    const here = { topic: topic.source, partition, offset: last }
+    await withMessage(target, there, { codecs, context }, async (copy) => {
+      if (copy === undefined) return
+      await withMessage(source, here, { codecs, context }, async (original) => {
+        if (original === undefined || hasSameContent(original, copy)) return
+        throw new MirrorError(
+          `the source's message at offset ${last} is not the one that was mirrored from there: the source has lost messages, and has others in their place; delete the target topic to copy it anew`,
+        )
+      })
+    })
   }
 
   /** Writes down where the partitions stand, for the case that the target deletes all of its messages. */

@@ -2,14 +2,15 @@
  * The messages of a partition, and those of a target that a mirror may still be bringing. Each message is
  * valid until the next is asked for.
  */
-import type {
-  Clock,
-  Codecs,
-  Engine,
-  PollPart,
-  PollRequest,
-  PollResult,
-  RequestContext,
+import {
+  type Clock,
+  type Codecs,
+  type Engine,
+  OffsetOutOfRangeError,
+  type PollPart,
+  type PollRequest,
+  type PollResult,
+  type RequestContext,
 } from '@kaska/protocol'
 import { type Patience, patiently } from './asking.ts'
 import { endOf, type MirroredRecord, recordsOf } from './read-batch.ts'
@@ -43,6 +44,32 @@ export async function pollOne(
   if (failure === undefined) return answer
   answer.release()
   throw failure.error
+}
+
+/** Reads one message, which is valid while the task runs; undefined where there is none at that offset. */
+export async function withMessage(
+  engine: Engine,
+  part: PollPart,
+  { codecs, context }: { readonly codecs: Codecs; readonly context: RequestContext },
+  task: (message: MirroredRecord | undefined) => Promise<void>,
+): Promise<void> {
+  let answer: PollResult
+  try {
+    answer = await pollOne(engine, part, { waitMs: 0, bytesMax: 1 }, context)
+  } catch (error) {
+    if (!(error instanceof OffsetOutOfRangeError)) throw error
+    return await task(undefined)
+  }
+  try {
+    for (const batch of answer.batches) {
+      for (const record of recordsOf(batch, part.offset, codecs)) {
+        return await task(record.offset === part.offset ? record : undefined)
+      }
+    }
+    await task(undefined)
+  } finally {
+    answer.release()
+  }
 }
 
 /** The messages from one offset to another. */
