@@ -1,10 +1,10 @@
 /**
- * What producers have not been told of yet, or not heard: batches of theirs that failed. What comes behind
- * one, of the same producer, is refused here, since it was sent by somebody who did not know.
+ * Batches that failed, and whose producers have not been told yet, or have not heard: what comes behind one, of the
+ * same producer, is refused here, since whoever sent it did not know.
  *
  *   the batch that failed     what is behind it                        until
- *   a producer's first        ConnectionError for a second, then       the first is sent again, or its
- *                             OutOfOrderSequenceError                  successor in another epoch
+ *   a producer's first        ConnectionError for a second, then       the first is sent again, or the
+ *                             OutOfOrderSequenceError                  producer goes on in another epoch
  *   another                   ConnectionError                          a second has passed
  *
  * Kafka refuses what is out of order of a producer that it knows; but it takes any number from one that it
@@ -21,7 +21,7 @@ import { sleep } from '../abort.ts'
 
 /** How long a producer may not know yet that a batch of its has failed. */
 const toldMsMax = 1_000
-/** Failed first batches that are remembered, of all producers and partitions: the newest ones. */
+/** First batches that are remembered for longer, of all producers and partitions: the newest. */
 const firstsMax = 10_000
 
 interface SentBatch {
@@ -32,7 +32,6 @@ interface SentBatch {
 interface Failed {
   readonly producerEpoch: number
   readonly baseSequence: number
-  isTold: boolean
 }
 
 export interface FailedBatchesOptions {
@@ -43,8 +42,10 @@ export interface FailedBatchesOptions {
 export class FailedBatches {
   readonly #clock: Clock
   readonly #closing: AbortSignal
-  /** By partition and producer, the last batch that failed; the oldest first. */
-  readonly #failed = new Map<string, Failed>()
+  /** By partition and producer, the last one that failed: for a second. */
+  readonly #newest = new Map<string, Failed>()
+  /** Those of them that were a producer's first, behind that second; the oldest first. */
+  readonly #firsts = new Map<string, Failed>()
 
   constructor({ clock, closing }: FailedBatchesOptions) {
     this.#clock = clock
@@ -53,37 +54,42 @@ export class FailedBatches {
 
   /** The batch has failed; its producer is told of it a moment after `answered` resolves. */
   add(sent: SentBatch, answered: Promise<void>): void {
-    const key = keyOf(sent)
-    if (key === undefined || sent.producer === undefined) return
-    const { producerEpoch } = sent.producer
-    const failed = { producerEpoch, baseSequence: sent.part.baseSequence, isTold: false }
-    this.#failed.delete(key)
-    this.#failed.set(key, failed)
-    if (this.#failed.size > firstsMax) this.#forgetOldest()
+    const { part, producer } = sent
+    if (producer === undefined) return
+    const key = keyOf(part, producer)
+    const failed = { producerEpoch: producer.producerEpoch, baseSequence: part.baseSequence }
+    this.#newest.set(key, failed)
     const told = () => {
-      failed.isTold = true
-      const isKept = isFirst(sent)
-      if (!isKept && this.#failed.get(key) === failed) this.#failed.delete(key)
+      if (this.#newest.get(key) !== failed) return
+      this.#newest.delete(key)
+      if (isFirst(sent)) this.#remember(key, failed)
     }
     void answered.then(() => sleep(this.#clock, toldMsMax, this.#closing)).then(told, told)
   }
 
-  /** Why the batch is not to be sent now. One that is sent in its turn takes the place of what failed. */
-  refusalOf(sent: SentBatch): Error | undefined {
-    const key = keyOf(sent)
-    const before = key === undefined ? undefined : this.#failed.get(key)
-    if (key === undefined || before === undefined) return undefined
-    if (isBehind(sent, before)) return before.isTold ? outOfOrder() : behind()
-    this.#failed.delete(key)
+  /** Why the batch is not to be sent now. One that comes in its turn takes the place of what failed. */
+  refusalOf({ part, producer }: SentBatch): Error | undefined {
+    if (producer === undefined) return undefined
+    const key = keyOf(part, producer)
+    const isBehind = (failed: Failed) =>
+      producer.producerEpoch === failed.producerEpoch
+        ? part.baseSequence > failed.baseSequence
+        : producer.producerEpoch < failed.producerEpoch
+    const newest = this.#newest.get(key)
+    if (newest !== undefined && isBehind(newest)) return behind()
+    const first = this.#firsts.get(key)
+    if (first !== undefined && isBehind(first)) return outOfOrder()
+    this.#newest.delete(key)
+    this.#firsts.delete(key)
     return undefined
   }
 
-  #forgetOldest(): void {
-    for (const [key, { isTold }] of this.#failed) {
-      if (!isTold) continue
-      this.#failed.delete(key)
-      return
-    }
+  #remember(key: string, first: Failed): void {
+    this.#firsts.delete(key)
+    this.#firsts.set(key, first)
+    if (this.#firsts.size <= firstsMax) return
+    const [oldest = key] = this.#firsts.keys()
+    this.#firsts.delete(oldest)
   }
 }
 
@@ -103,12 +109,6 @@ function outOfOrder(): OutOfOrderSequenceError {
   )
 }
 
-function isBehind({ part, producer }: SentBatch, before: Failed): boolean {
-  const epoch = producer?.producerEpoch ?? 0
-  if (epoch !== before.producerEpoch) return epoch < before.producerEpoch
-  return part.baseSequence > before.baseSequence
-}
-
-function keyOf({ part, producer }: SentBatch): string | undefined {
-  return producer && `${producer.producerId} ${part.partition} ${part.topic}`
+function keyOf({ topic, partition }: SendPart, { producerId }: ProducerIdentity): string {
+  return `${producerId} ${partition} ${topic}`
 }

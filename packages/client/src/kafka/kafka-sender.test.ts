@@ -121,6 +121,23 @@ test('what comes long behind a first batch that has failed is refused until that
   assert.deepEqual(kafka.log(topic, 0).values, ['a', 'b', 'c'])
 })
 
+test('of failed first batches the newest 10,000 are remembered', async (t) => {
+  const { engine, clock, kafka, run } = fakeCluster(t, 1)
+  const topic = kafka.create('orders')
+  kafka.faultOf = ([value]) => (value === 'lost' ? { code: 'lost', isStored: false } : undefined)
+  const send = async (producerId: number, value: string, baseSequence: number) => {
+    const producer = { producerId, producerEpoch: 0 }
+    const parts = [{ topic, partition: 0, baseSequence, batch: batchOf(value) }]
+    const [result] = await engine.send({ producer, parts }, context)
+    return result?.error?.name ?? 'taken'
+  }
+  for (let producer = 0; producer < 10_001; producer++) await run(send(producer, 'lost', 0))
+  await clock.advance(1_001)
+  assert.equal(await run(send(1, 'behind', 1)), 'OutOfOrderSequenceError')
+  assert.equal(await run(send(10_000, 'behind', 1)), 'OutOfOrderSequenceError')
+  assert.equal(await run(send(0, 'of nobody knows whom', 1)), 'taken')
+})
+
 test('what a producer sends before it can know that its first batch was lost waits for that', async (t) => {
   const { client, clock, kafka, run } = fakeCluster(t, 2, apart)
   const topic = kafka.create('orders', [1, 2])
