@@ -24,6 +24,7 @@ const served = [
   kafka.metadataRequest,
   kafka.apiVersionsRequest,
   kafka.initProducerIdRequest,
+  kafka.describeProducersRequest,
 ]
 const portBase = 9000
 
@@ -218,6 +219,12 @@ export class FakeKafka implements KafkaDialer {
         kafka.produceResponse.write(writer, { responses }, call.version)
         break
       }
+      case kafka.describeProducersRequest.key: {
+        const asked = kafka.describeProducersRequest.read(reader, call.version)
+        const answer = { topics: this.#producersOf(link.node, asked) }
+        kafka.describeProducersResponse.write(writer, answer, call.version)
+        break
+      }
       case kafka.listOffsetsRequest.key: {
         const asked = kafka.listOffsetsRequest.read(reader, call.version)
         kafka.listOffsetsResponse.write(writer, { topics: this.#bounds(asked) }, call.version)
@@ -255,6 +262,20 @@ export class FakeKafka implements KafkaDialer {
       return { errorCode: 0, partitionIndex, leaderId: leader, leaderEpoch, ...replicas }
     })
     return { errorCode: 0, name: topic.name, topicId: topic.id, partitions }
+  }
+
+  #producersOf(node: number, { topics }: kafka.DescribeProducersRequest) {
+    return topics.map(({ name, partitionIndexes }) => {
+      const topic = [...this.#topics.values()].find((one) => one.name === name)
+      const partitions = partitionIndexes.map((partitionIndex) => {
+        const log = topic?.partitions[partitionIndex]
+        const isLeader = log?.leader === node
+        const code = isLeader ? 0 : errorCode.NOT_LEADER_OR_FOLLOWER
+        const activeProducers = isLeader ? log.producers : []
+        return { partitionIndex, errorCode: code, activeProducers }
+      })
+      return { name, partitions }
+    })
   }
 
   #bounds({ topics }: kafka.ListOffsetsRequest) {

@@ -56,6 +56,13 @@ export class FakeLog {
     return (this.#batches.at(-1)?.lastOffset ?? this.startOffset - 1) + 1
   }
 
+  /** Those that it knows. */
+  get producers() {
+    return [...this.#producers].map(([producerId, { epoch, batches }]) => {
+      return { producerId, producerEpoch: epoch, lastSequence: batches.at(-1)?.last ?? -1 }
+    })
+  }
+
   /** The values of all messages, as text, in their order. */
   get values(): string[] {
     return this.#batches.flatMap(({ bytes }) => valuesIn(bytes))

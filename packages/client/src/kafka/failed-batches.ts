@@ -3,8 +3,9 @@
  * same producer, is refused here, since whoever sent it did not know.
  *
  *   the batch that failed     what is behind it                        until
- *   a producer's first        ConnectionError for a second, then       the first is sent again, or the
- *                             OutOfOrderSequenceError                  producer goes on in another epoch
+ *   a producer's first        ConnectionError; a second later          the first is sent again, or the producer
+ *                             OutOfOrderSequenceError, once Kafka      goes on in another epoch, or Kafka knows
+ *                             was asked and does not know it           the producer: the first was stored
  *   another                   ConnectionError                          a second has passed
  *
  * Kafka refuses what is out of order of a producer that it knows; but it takes any number from one that it
@@ -34,22 +35,28 @@ interface Failed {
   readonly baseSequence: number
 }
 
+interface FailedFirst extends Failed {
+  /** Did Kafka not know its producer when it was asked last? */
+  isUnknown: boolean
+  isAsking: boolean
+}
+
 export interface FailedBatchesOptions {
   readonly clock: Clock
   readonly closing: AbortSignal
+  /** Does the partition know the producer? Rejects with ConnectionError where that may be told later. */
+  readonly isKnown: (part: SendPart, producer: ProducerIdentity) => Promise<boolean>
 }
 
 export class FailedBatches {
-  readonly #clock: Clock
-  readonly #closing: AbortSignal
+  readonly #options: FailedBatchesOptions
   /** By partition and producer, the last one that failed: for a second. */
   readonly #newest = new Map<string, Failed>()
   /** Those of them that were a producer's first, behind that second; the oldest first. */
-  readonly #firsts = new Map<string, Failed>()
+  readonly #firsts = new Map<string, FailedFirst>()
 
-  constructor({ clock, closing }: FailedBatchesOptions) {
-    this.#clock = clock
-    this.#closing = closing
+  constructor(options: FailedBatchesOptions) {
+    this.#options = options
   }
 
   /** The batch has failed; its producer is told of it a moment after `answered` resolves. */
@@ -64,7 +71,8 @@ export class FailedBatches {
       this.#newest.delete(key)
       if (isFirst(sent)) this.#remember(key, failed)
     }
-    void answered.then(() => sleep(this.#clock, toldMsMax, this.#closing)).then(told, told)
+    const { clock, closing } = this.#options
+    void answered.then(() => sleep(clock, toldMsMax, closing)).then(told, told)
   }
 
   /** Why the batch is not to be sent now. One that comes in its turn takes the place of what failed. */
@@ -78,15 +86,42 @@ export class FailedBatches {
     const newest = this.#newest.get(key)
     if (newest !== undefined && isBehind(newest)) return behind()
     const first = this.#firsts.get(key)
-    if (first !== undefined && isBehind(first)) return outOfOrder()
+    if (first !== undefined && isBehind(first)) {
+      void this.#ask(key, first, part, producer)
+      return first.isUnknown ? outOfOrder() : behind()
+    }
     this.#newest.delete(key)
     this.#firsts.delete(key)
     return undefined
   }
 
-  #remember(key: string, first: Failed): void {
+  /** It may have been stored although its answer was lost, and that late. */
+  async #ask(
+    key: string,
+    first: FailedFirst,
+    part: SendPart,
+    producer: ProducerIdentity,
+  ): Promise<void> {
+    if (first.isAsking) return
+    first.isAsking = true
+    try {
+      first.isUnknown = !(await this.#options.isKnown(part, producer))
+      if (!first.isUnknown) this.#forget(key, first)
+    } catch (error) {
+      // A cluster that does not tell has to judge by itself.
+      if (!(error instanceof ConnectionError)) this.#forget(key, first)
+    } finally {
+      first.isAsking = false
+    }
+  }
+
+  #forget(key: string, first: FailedFirst): void {
+    if (this.#firsts.get(key) === first) this.#firsts.delete(key)
+  }
+
+  #remember(key: string, failed: Failed): void {
     this.#firsts.delete(key)
-    this.#firsts.set(key, first)
+    this.#firsts.set(key, { ...failed, isUnknown: false, isAsking: false })
     if (this.#firsts.size <= firstsMax) return
     const [oldest = key] = this.#firsts.keys()
     this.#firsts.delete(oldest)

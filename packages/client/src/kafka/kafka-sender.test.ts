@@ -1,6 +1,6 @@
 /** Sends to brokers in memory that refuse, break and move: what is in the log then, and in which order. */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import {
   ConnectionError,
   kafka as kafkaProtocol,
@@ -96,46 +96,85 @@ test('what comes behind a first batch that is not sent at all is not sent either
   assert.deepEqual(kafka.log(topic, 0).values, ['in its place'])
 })
 
-test('what comes long behind a first batch that has failed is refused until that one is there', async (t) => {
-  const { engine, clock, kafka, run } = fakeCluster(t, 1)
+/** Sends batches of one message, as the producers say, to the first partition of a new topic. */
+function producing(t: TestContext) {
+  const cluster = fakeCluster(t, 2)
+  const { engine, kafka, run } = cluster
   const topic = kafka.create('orders')
-  kafka.faultOf = ([value]) => (value === 'lost' ? { code: 'lost', isStored: false } : undefined)
-  const producer = await run(engine.initProducer(context))
-  const send = async (value: string, producerEpoch: number, baseSequence: number) => {
-    const sender = { producerId: producer.producerId, producerEpoch }
-    const parts = [{ topic, partition: 0, baseSequence, batch: batchOf(value) }]
-    const [result] = await engine.send({ producer: sender, parts }, context)
+  const send = async (value: string, producerId: number, producerEpoch: number, first: number) => {
+    const producer = { producerId, producerEpoch }
+    const parts = [{ topic, partition: 0, baseSequence: first, batch: batchOf(value) }]
+    const [result] = await engine.send({ producer, parts }, context)
+    // What is asked of the cluster meanwhile is answered.
+    await cluster.clock.sleep(50)
     return result?.error?.name ?? 'taken'
   }
-  assert.equal(await run(send('lost', 1, 0)), 'ConnectionError')
-  assert.equal(await run(send('b', 1, 1)), 'ConnectionError')
-  await clock.advance(3_600_000)
-  assert.equal(await run(send('b', 1, 1)), 'OutOfOrderSequenceError')
-  assert.equal(await run(send('of the epoch before', 0, 1)), 'OutOfOrderSequenceError')
-  assert.equal(await run(send('a', 1, 0)), 'taken')
-  assert.equal(await run(send('b', 1, 1)), 'taken')
+  return {
+    ...cluster,
+    topic,
+    values: () => kafka.log(topic, 0).values,
+    send: (...sent: Parameters<typeof send>) => run(send(...sent)),
+  }
+}
+
+const long = 3_600_000
+
+test('what comes long behind a first batch that has failed is refused until that one is there', async (t) => {
+  const { clock, kafka, send, values } = producing(t)
+  kafka.faultOf = ([value]) => (value === 'lost' ? { code: 'lost', isStored: false } : undefined)
+  assert.equal(await send('lost', 7, 1, 0), 'ConnectionError')
+  assert.equal(await send('b', 7, 1, 1), 'ConnectionError')
+  await clock.advance(long)
+  // The cluster is asked whether it knows the producer.
+  assert.equal(await send('b', 7, 1, 1), 'ConnectionError')
+  assert.equal(await send('b', 7, 1, 1), 'OutOfOrderSequenceError')
+  assert.equal(await send('of the epoch before', 7, 0, 1), 'OutOfOrderSequenceError')
+  assert.equal(await send('a', 7, 1, 0), 'taken')
+  assert.equal(await send('b', 7, 1, 1), 'taken')
   // A producer may also go on in its next epoch.
-  assert.equal(await run(send('lost', 2, 0)), 'ConnectionError')
-  await clock.advance(3_600_000)
-  assert.equal(await run(send('c', 3, 0)), 'taken')
-  assert.deepEqual(kafka.log(topic, 0).values, ['a', 'b', 'c'])
+  assert.equal(await send('lost', 7, 2, 0), 'ConnectionError')
+  await clock.advance(long)
+  assert.equal(await send('c', 7, 3, 0), 'taken')
+  assert.deepEqual(values(), ['a', 'b', 'c'])
+})
+
+test('what comes long behind a first batch that was stored, though its answer was lost, is taken', async (t) => {
+  const { clock, kafka, topic, send, values } = producing(t)
+  kafka.faultOf = ([value]) => (value === 'a' ? { code: 'lost', isStored: true } : undefined)
+  assert.equal(await send('a', 7, 0, 0), 'ConnectionError')
+  await clock.advance(long)
+  // Another leads meanwhile.
+  kafka.lead(topic, 0, 2)
+  assert.equal(await send('b', 7, 0, 1), 'ConnectionError')
+  assert.equal(await send('b', 7, 0, 1), 'taken')
+  assert.deepEqual(values(), ['a', 'b'])
+})
+
+test('while nobody can tell whether a first batch was stored, what is behind it waits', async (t) => {
+  const { clock, kafka, topic, send, values } = producing(t)
+  kafka.faultOf = ([value]) => (value === 'a' ? { code: 'lost', isStored: true } : undefined)
+  assert.equal(await send('a', 7, 0, 0), 'ConnectionError')
+  await clock.advance(long)
+  kafka.lead(topic, 0, -1)
+  for (let tries = 0; tries < 3; tries++) {
+    assert.equal(await send('b', 7, 0, 1), 'ConnectionError')
+  }
+  kafka.lead(topic, 0, 2)
+  assert.equal(await send('b', 7, 0, 1), 'ConnectionError')
+  assert.equal(await send('b', 7, 0, 1), 'taken')
+  assert.deepEqual(values(), ['a', 'b'])
 })
 
 test('of failed first batches the newest 10,000 are remembered', async (t) => {
-  const { engine, clock, kafka, run } = fakeCluster(t, 1)
-  const topic = kafka.create('orders')
+  const { clock, kafka, send } = producing(t)
   kafka.faultOf = ([value]) => (value === 'lost' ? { code: 'lost', isStored: false } : undefined)
-  const send = async (producerId: number, value: string, baseSequence: number) => {
-    const producer = { producerId, producerEpoch: 0 }
-    const parts = [{ topic, partition: 0, baseSequence, batch: batchOf(value) }]
-    const [result] = await engine.send({ producer, parts }, context)
-    return result?.error?.name ?? 'taken'
-  }
-  for (let producer = 0; producer < 10_001; producer++) await run(send(producer, 'lost', 0))
+  for (let producer = 0; producer < 10_001; producer++) await send('lost', producer, 0, 0)
   await clock.advance(1_001)
-  assert.equal(await run(send(1, 'behind', 1)), 'OutOfOrderSequenceError')
-  assert.equal(await run(send(10_000, 'behind', 1)), 'OutOfOrderSequenceError')
-  assert.equal(await run(send(0, 'of nobody knows whom', 1)), 'taken')
+  for (const producer of [1, 10_000]) {
+    assert.equal(await send('behind', producer, 0, 1), 'ConnectionError')
+    assert.equal(await send('behind', producer, 0, 1), 'OutOfOrderSequenceError')
+  }
+  assert.equal(await send('of nobody knows whom', 0, 0, 1), 'taken')
 })
 
 test('what a producer sends before it can know that its first batch was lost waits for that', async (t) => {

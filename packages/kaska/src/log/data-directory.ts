@@ -144,18 +144,18 @@ export class DataDirectory {
 
   /**
    * Opens the log of a partition; `id` is `<topicId>-<partition>`. To be done when it is first needed:
-   * an idle partition costs nothing. `isFollowed`: does anybody read what was just appended?
+   * an idle partition costs nothing. `tailBytesMax`: see `PartitionLogOptions`.
    */
   async openPartition(
     id: string,
     config: LogConfig,
-    isFollowed: () => boolean = () => true,
+    tailBytesMax: () => number = () => Number.POSITIVE_INFINITY,
   ): Promise<PartitionLog> {
     const log = await PartitionLog.open({
       directory: `topics/${id}`,
       config,
       shared: this.shared,
-      isFollowed,
+      tailBytesMax,
       ended: () => this.#partitions.delete(log),
     })
     this.#partitions.add(log)

@@ -37,8 +37,8 @@ import { batchBytes } from './segment-scan.ts'
 
 /** What the log around it hears. */
 export interface WriterEvents {
-  /** Does anybody read the batches that were just written? */
-  readonly isFollowed: () => boolean
+  /** How much of what was written last is kept in memory. */
+  readonly tailBytesMax: () => number
   /** The high watermark moved, or the log ended. */
   advanced(): void
   /** Something was written for which there is no checkpoint; `urgent` when it is much. */
@@ -53,11 +53,6 @@ const checkpointBytes: Readonly<Record<SyncMode, number>> = {
   always: 256 * 1024 * 1024,
   os: 1024 * 1024 * 1024,
 }
-/**
- * What is kept in memory of a log whose end nobody reads: for who comes at once. More would be kept for nobody, and the
- * memory that is given back soon is still in the processor's caches when the next messages come into it.
- */
-const unfollowedBytesMax = 256 * 1024
 const done = Promise.resolve()
 
 export class LogWriter implements SyncedLog, WrittenLog {
@@ -318,7 +313,7 @@ export class LogWriter implements SyncedLog, WrittenLog {
     segment.size = after.position
     segment.wrote(after.position - length, after.position)
     this.tail.push(batch)
-    if (!this.#events.isFollowed()) this.tail.trim(unfollowedBytesMax)
+    this.tail.trim(this.#events.tailBytesMax())
     this.writtenEnd = after.offset
     this.#bytesSinceCheckpoint += length
     this.#syncer.wrote(segment)

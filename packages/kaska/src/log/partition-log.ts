@@ -38,8 +38,11 @@ export interface PartitionLogOptions {
   readonly directory: string
   readonly config: LogConfig
   readonly shared: LogShared
-  /** Does anybody read what was just written? Else little of it is kept in memory. Asked for each batch. */
-  readonly isFollowed?: () => boolean
+  /**
+   * How much of what was written last is kept in memory; as much as all logs together may keep unless said. Asked for
+   * each batch.
+   */
+  readonly tailBytesMax?: () => number
   /** Called when the log was closed or deleted. */
   readonly ended?: () => void
 }
@@ -87,7 +90,7 @@ export class PartitionLog {
     this.#shared = shared
     this.#ended = options.ended
     const writer = new LogWriter(directory, config, shared, recovered, {
-      isFollowed: options.isFollowed ?? (() => true),
+      tailBytesMax: options.tailBytesMax ?? (() => Number.POSITIVE_INFINITY),
       advanced: () => this.#wake(),
       wrote: (urgent) => this.#checkpointer.noteWritten(urgent),
     })

@@ -84,7 +84,7 @@ export class StateLog {
   static async open(options: StateLogOptions): Promise<StateLog> {
     const { directory, shared } = options
     const config = stateLogConfig
-    const log = await PartitionLog.open({ directory, config, shared, isFollowed: () => false })
+    const log = await PartitionLog.open({ directory, config, shared, tailBytesMax: () => 0 })
     const stateLog = new StateLog(options, log)
     try {
       await stateLog.#replay()

@@ -9,7 +9,7 @@ import { logConfigOf } from './topic-config.ts'
 
 /** What is needed of the data directory. */
 export interface PartitionDirectory {
-  openPartition(id: string, config: LogConfig, isFollowed: () => boolean): Promise<PartitionLog>
+  openPartition(id: string, config: LogConfig, tailBytesMax: () => number): Promise<PartitionLog>
   retentionDue(id: string, config: LogConfig): Promise<number>
   partitionExtent(id: string): Promise<LogExtent | undefined>
   removePartition(id: string): Promise<void>
@@ -32,19 +32,19 @@ export class PartitionOpener {
   }
 
   /**
-   * `isFollowed`: does anybody read what was just appended? Rejects with PartitionOfflineError where the
-   * disk refuses.
+   * `tailBytesMax`: how much of what was appended last is kept in memory. Rejects with PartitionOfflineError where
+   * the disk refuses.
    */
   async open(
     topic: OpenedTopic,
     partition: number,
-    isFollowed: () => boolean,
+    tailBytesMax: () => number,
   ): Promise<PartitionLog> {
     const id = partitionId(topic.id, partition)
     try {
       const { config } = topic
       const log = await this.#gate.run(() =>
-        this.#directory.openPartition(id, logConfigOf(topic), isFollowed),
+        this.#directory.openPartition(id, logConfigOf(topic), tailBytesMax),
       )
       // The settings may have been changed meanwhile.
       if (topic.config !== config) log.config = logConfigOf(topic)

@@ -46,8 +46,13 @@ export interface PartitionSeams extends WalkSeams {
   readonly totals: Traffic
 }
 
-/** How long after it was read last a partition keeps what is appended in memory, in ms. */
+/** How long after it was read last a partition keeps what is appended in memory, in ms... */
 const followedMs = 10_000
+/**
+ * ...and how much of it a partition keeps that nobody reads: for who comes at once. More would be kept for nobody, and
+ * memory that is given back soon is still in the processor's caches when the next messages come into it.
+ */
+const unfollowedBytesMax = 256 * 1024
 
 interface QueuedAppend {
   readonly part: SendPart
@@ -244,7 +249,7 @@ export class Partition {
   async #openLog(): Promise<PartitionLog> {
     try {
       await this.#closing
-      const log = await this.#seams.opener.open(this.topic, this.number, () => this.#isFollowed)
+      const log = await this.#seams.opener.open(this.topic, this.number, () => this.#tailBytesMax)
       // The end of a log that is closed since nobody uses it is no news.
       log.onAdvance(() => {
         if (this.#log === log) this.#wake()
@@ -261,10 +266,13 @@ export class Partition {
     }
   }
 
-  /** Does anybody read what was just appended? */
-  get #isFollowed(): boolean {
-    if (this.#waiters !== undefined || this.#users > 0) return true
-    return this.#seams.clock.monotonic() < this.#followedUntil
+  /** How much of what was appended last is kept in memory. */
+  get #tailBytesMax(): number {
+    const isFollowed =
+      this.#waiters !== undefined ||
+      this.#users > 0 ||
+      this.#seams.clock.monotonic() < this.#followedUntil
+    return isFollowed ? Number.POSITIVE_INFINITY : unfollowedBytesMax
   }
 
   #check(log: PartitionLog, batch: MessageBatch): MessageBatch | Promise<MessageBatch> {

@@ -32,6 +32,7 @@ import {
 } from './44-incremental-alter-configs.ts'
 import { offsetDeleteRequest, offsetDeleteResponse } from './47-offset-delete.ts'
 import { describeClusterRequest, describeClusterResponse } from './60-describe-cluster.ts'
+import { describeProducersRequest, describeProducersResponse } from './61-describe-producers.ts'
 import {
   consumerGroupDescribeRequest,
   consumerGroupDescribeResponse,
@@ -89,6 +90,7 @@ const all: readonly Api[] = [
   api(incrementalAlterConfigsRequest, incrementalAlterConfigsResponse),
   api(offsetDeleteRequest, offsetDeleteResponse),
   api(describeClusterRequest, describeClusterResponse),
+  api(describeProducersRequest, describeProducersResponse),
   api(consumerGroupDescribeRequest, consumerGroupDescribeResponse),
   api(describeTopicPartitionsRequest, describeTopicPartitionsResponse),
 ]
