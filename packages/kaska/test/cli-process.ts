@@ -13,6 +13,8 @@ export interface RunOptions {
   readonly input?: string | Uint8Array
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
+  /** How many files and sockets it may have open. Not on Windows. */
+  readonly openFiles?: number
 }
 
 export interface RunResult {
@@ -25,10 +27,14 @@ export interface RunResult {
 
 /** Starts it; its streams are pipes. */
 export function start(args: readonly string[], options: RunOptions = {}): ChildProcess {
-  return spawn(process.execPath, [binary, ...args], {
+  const { openFiles, cwd } = options
+  const limit = ['/bin/sh', '-c', `ulimit -n ${openFiles} && exec "$@"`, 'sh']
+  const wrap = openFiles === undefined ? [] : limit
+  const [program = '', ...rest] = [...wrap, process.execPath, binary, ...args]
+  return spawn(program, rest, {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: environment(options.env),
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    ...(cwd === undefined ? {} : { cwd }),
   })
 }
 

@@ -7,7 +7,8 @@
  *
  * A connection is handed to the protocol of its first byte, with what was read; from then on it is
  * the protocol's, and so is its end. One that says nothing for a while, or begins with a byte that
- * nobody knows, is closed, and that is reported. Nothing that a connection does reaches the others.
+ * nobody knows, is closed, and that is reported. Nothing that a connection does reaches the others; nor
+ * do many of them together take the files away that the logs have to open.
  */
 import { createServer, type Server, type Socket } from 'node:net'
 import {
@@ -17,6 +18,7 @@ import {
   type Receiver,
   type Transport,
 } from '@kaska/protocol'
+import { openFilesLimit } from './open-files-limit.ts'
 import { formatAddress, isLoopback, SocketTransport } from './socket-transport.ts'
 import type { TlsPort } from './tls-port.ts'
 
@@ -51,6 +53,8 @@ export interface ListenerOptions {
   readonly refused?: (address: string, reason: string) => void
   /** A connection that has not sent a byte after this time is closed; 30 s unless given. */
   readonly firstByteMs?: number
+  /** More are closed at once. As many unless given as leave a quarter of the open files to the logs. */
+  readonly connectionsMax?: number | undefined
 }
 
 export interface Listener {
@@ -61,6 +65,8 @@ export interface Listener {
 }
 
 const firstByteMsDefault = 30_000
+/** What a process has open beside connections and the files of its logs. */
+const otherFiles = 64
 const backlog = 1024
 /** With what a TLS connection begins: the record of a handshake. */
 const tlsFirstByte = 0x16
@@ -68,7 +74,7 @@ const tlsFirstByte = 0x16
 /** Listens. Rejects with AddressInUseError, which names the port and the way out, and with
  * InvalidArgumentError for an address that this machine cannot listen on. */
 export async function listen(options: ListenerOptions): Promise<Listener> {
-  const { host, port, report } = options
+  const { host, port, report, connectionsMax = connectionsMaxDefault() } = options
   const undecided = new Set<Socket>()
   const server = createServer({ noDelay: true }, (socket) => decide(socket, undecided, options))
   await new Promise<void>((resolve, reject) => {
@@ -80,6 +86,15 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   })
   // A connection that could not be accepted, for want of a file descriptor for instance.
   server.on('error', (error) => report(`listener ${host}:${port}: ${error.message}`))
+  if (connectionsMax !== undefined) {
+    server.maxConnections = connectionsMax
+    server.on('drop', (dropped) => {
+      const from = formatAddress(dropped?.remoteAddress, dropped?.remotePort)
+      const reason = `there are ${connectionsMax} connections; more need a larger limit of open files (ulimit -n)`
+      report(`connection ${from}: closed: ${reason}`)
+      options.refused?.(from, reason)
+    })
+  }
   const address = server.address()
   const bound = typeof address === 'object' && address !== null ? address.port : port
   return { host, port: bound, close: () => close(server, undecided) }
@@ -103,6 +118,11 @@ export function overSockets(protocol: {
       receiver.received(firstBytes)
     },
   }
+}
+
+function connectionsMaxDefault(): number | undefined {
+  const limit = openFilesLimit()
+  return limit === undefined ? undefined : Math.max(1, Math.floor((limit * 3) / 4) - otherFiles)
 }
 
 /** Waits for a connection's first byte, and hands it to whom it concerns. */
