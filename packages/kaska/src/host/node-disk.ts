@@ -15,6 +15,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { performance } from 'node:perf_hooks'
 import process from 'node:process'
+import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { type Chunks, DataDirectoryError, DataDirectoryLockedError } from '@kaska/protocol'
 import { type Disk, type DiskEntry, DiskError, type DiskFile } from '../log/disk.ts'
@@ -23,6 +24,9 @@ import { openFilesLimit } from './open-files-limit.ts'
 /** A write on the event loop that takes longer than this sends the next ones to the thread pool. */
 const slowWriteMs = 5
 const slowPeriodMs = 1000
+/** How often a file is tried to open while the process has as many open as it may, and the pause in between. */
+const openTriesMax = 100
+const openPauseMs = 50
 /** The most views that one system call takes (IOV_MAX). */
 const viewsMax = 1024
 
@@ -61,6 +65,7 @@ class NodeDisk implements Disk {
   readonly bootId: string | undefined
   readonly syncsMax: number
   readonly idleFilesMax: number | undefined
+  readonly usedFilesMax: number | undefined
   readonly #root: string
   readonly #pace: WritePace
 
@@ -68,13 +73,14 @@ class NodeDisk implements Disk {
     this.#root = path.resolve(root)
     this.bootId = readBootId()
     this.syncsMax = syncsMax()
-    this.idleFilesMax = idleFilesMax()
+    this.usedFilesMax = usedFilesMax()
+    this.idleFilesMax = this.usedFilesMax && Math.min(4096, this.usedFilesMax)
     this.#pace = new WritePace(writes)
   }
 
   async open(name: string, options: { create?: boolean } = {}): Promise<DiskFile> {
     const flags = fs.constants.O_RDWR | (options.create ? fs.constants.O_CREAT : 0)
-    const fd = await guard(openFile(this.#path(name), flags, 0o644), `open ${name}`)
+    const fd = await guard(openPatiently(this.#path(name), flags), `open ${name}`)
     return new NodeFile(name, fd, this.#pace)
   }
 
@@ -162,12 +168,29 @@ async function syncNames(first: string, last: string): Promise<void> {
 /** Makes durable the names in a directory. */
 async function syncNamesIn(directory: string): Promise<void> {
   if (process.platform === 'win32') return
-  const fd = await openFile(directory, fs.constants.O_RDONLY)
+  const fd = await openPatiently(directory, fs.constants.O_RDONLY)
   try {
     await syncAll(fd)
   } finally {
     await closeFile(fd)
   }
+}
+
+/** Others close theirs, of whom there may be many at once: each for the time of a write and a sync. */
+async function openPatiently(name: string, flags: number): Promise<number> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await openFile(name, flags, 0o644)
+    } catch (error) {
+      if (!isTooMany(error) || tries === openTriesMax) throw error
+    }
+    await setTimeout(openPauseMs)
+  }
+}
+
+/** Has the process, or the system, as many files open as it may? */
+function isTooMany(error: unknown): boolean {
+  return codeOf(error) === 'EMFILE' || codeOf(error) === 'ENFILE'
 }
 
 class NodeFile implements DiskFile {
@@ -304,9 +327,9 @@ function syncsMax(): number {
 }
 
 /** A quarter of what the process may have open is the log's; the rest is for connections. */
-function idleFilesMax(): number | undefined {
+function usedFilesMax(): number | undefined {
   const limit = openFilesLimit()
-  return limit === undefined ? undefined : Math.min(4096, Math.floor(limit / 4))
+  return limit === undefined ? undefined : Math.max(1, Math.floor(limit / 4))
 }
 
 /** What tells one boot of the operating system from the next. */
@@ -341,8 +364,12 @@ async function guard<T>(promise: Promise<T>, what: string): Promise<T> {
 function diskError(error: unknown, what: string): DiskError {
   const code = codeOf(error)
   const message = `cannot ${what}: ${(error as Error).message}`
-  if (code === 'ENOSPC' || code === 'EDQUOT')
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new DiskError('full', message, { cause: error })
+  }
+  if (isTooMany(error)) {
+    return new DiskError('full', `${message} (ulimit -n is the limit)`, { cause: error })
+  }
   if (code === 'ENOENT') return new DiskError('missing', message, { cause: error })
   return new DiskError('failed', message, { cause: error })
 }

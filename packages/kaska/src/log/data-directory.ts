@@ -130,7 +130,11 @@ export class DataDirectory {
       bootEpoch: identity.bootEpoch,
       syncQueue: new SyncQueue(options.syncsMax ?? disk.syncsMax, clock),
       budget,
-      files: new FileCache(disk, options.openFilesMax ?? disk.idleFilesMax ?? openFilesMaxDefault),
+      files: new FileCache(
+        disk,
+        options.clock,
+        options.openFilesMax ?? disk.idleFilesMax ?? openFilesMaxDefault,
+      ),
       indexes: new IndexCache(indexBytesMax),
       checkpoints: new Checkpoints(clock, options.checkpointMs),
       giveUpReserve: () => this.#giveUpReserve(),

@@ -19,6 +19,8 @@ export interface Disk {
   readonly syncsMax: number
   /** How many files that nobody uses may stay open; undefined where it cannot tell. */
   readonly idleFilesMax?: number | undefined
+  /** How many files may be in use at once before others wait for theirs; undefined where it cannot tell. */
+  readonly usedFilesMax?: number | undefined
   /** Opens a file for reading and writing; `create` makes it where it does not exist. */
   open(path: string, options?: { create?: boolean }): Promise<DiskFile>
   /** The entries of a directory, unordered; empty where there is no such directory. */
@@ -68,6 +70,7 @@ export interface DiskFile {
 /** Why a disk refused: `full` can pass; `failed` is for good. */
 export class DiskError extends Error {
   override readonly name = 'DiskError'
+  /** `full`: nothing is wrong but that there is no space, or that no more files may be open now. */
   readonly kind: 'full' | 'failed' | 'missing'
 
   constructor(kind: DiskError['kind'], message: string, options?: ErrorOptions) {

@@ -1,9 +1,10 @@
 /**
  * Open files: at most `filesMax` that nobody uses stay open, however many topics there are. Whoever
  * uses a file holds it by a count, so a file that is removed stays readable for its readers and is
- * closed after the last of them.
+ * closed after the last of them. Where as many are in use as the process should have, others wait a while.
  */
 import assert from 'node:assert/strict'
+import type { Clock } from '@kaska/protocol'
 import type { Disk, DiskFile } from './disk.ts'
 
 /** A file in use. `release` is to be called once for each `acquire`. */
@@ -35,18 +36,27 @@ export class OpenFile {
   }
 }
 
+/** How long is waited for others to be done with their files, in ms: not for ever, who waits may have one himself. */
+const patienceMs = 5_000
+
 export class FileCache {
   readonly #disk: Disk
+  readonly #clock: Clock
   readonly #filesMax: number
+  readonly #usedMax: number
+  /** Who waits for his turn, first come first served. */
+  readonly #waiting = new Set<() => void>()
   readonly #open = new Map<string, OpenFile>()
   readonly #opening = new Map<string, Promise<OpenFile>>()
   /** Open and used by nobody, the longest unused first. */
   readonly #unused = new Set<OpenFile>()
   readonly #closing = new Set<Promise<void>>()
 
-  constructor(disk: Disk, filesMax: number) {
+  constructor(disk: Disk, clock: Clock, filesMax: number) {
     this.#disk = disk
+    this.#clock = clock
     this.#filesMax = filesMax
+    this.#usedMax = disk.usedFilesMax ?? Number.POSITIVE_INFINITY
   }
 
   /** How many files are open. */
@@ -86,19 +96,40 @@ export class FileCache {
 
   /** The last user of a file has gone (`OpenFile.release` calls this). */
   unused(open: OpenFile): void {
+    const [next] = this.#waiting
+    next?.()
     if (!open.listed) {
       this.#close(open)
       return
     }
     this.#unused.add(open)
-    if (this.#open.size <= this.#filesMax) return
+    this.#makeRoom(0)
+  }
+
+  /** Closes those that are longest unused until there is room for some more. */
+  #makeRoom(more: number): void {
     for (const oldest of this.#unused) {
+      if (this.#open.size + more <= this.#filesMax) return
       this.forget(oldest.path)
-      if (this.#open.size <= this.#filesMax) return
     }
   }
 
+  /** Resolves when somebody is done with a file, or has taken too long. */
+  #turn(): Promise<void> {
+    return new Promise((resolve) => {
+      const go = () => {
+        timer.cancel()
+        this.#waiting.delete(go)
+        resolve()
+      }
+      const timer = this.#clock.after(patienceMs, go)
+      this.#waiting.add(go)
+    })
+  }
+
   async #acquireLater(path: string, options?: { create?: boolean }): Promise<OpenFile> {
+    const used = this.#open.size - this.#unused.size + this.#opening.size
+    if (used >= this.#usedMax) await this.#turn()
     for (;;) {
       const open = this.#open.get(path)
       if (open !== undefined) {
@@ -111,6 +142,7 @@ export class FileCache {
       // Whoever opens it first may fail for a reason of its own (it does not create it).
       await opening.catch(() => {})
     }
+    this.#makeRoom(this.#opening.size + 1)
     const opening: Promise<OpenFile> = this.#disk.open(path, options).then((file) => {
       const open = new OpenFile(this, file)
       if (this.#opening.get(path) === opening) this.#open.set(path, open)

@@ -165,7 +165,7 @@ class Inspection {
   constructor(options: InspectOptions) {
     this.#options = options
     this.#disk = options.disk
-    this.#files = new FileCache(options.disk, 0)
+    this.#files = new FileCache(options.disk, options.clock, 0)
   }
 
   async directories(filter: string): Promise<string[]> {

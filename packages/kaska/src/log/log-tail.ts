@@ -54,10 +54,6 @@ export class LogTail implements Evictable {
     this.#budget = budget
   }
 
-  get pieces(): number {
-    return this.#batches.length
-  }
-
   /** The first offset that is in memory; undefined where none is. */
   get startOffset(): number | undefined {
     return this.#batches.first()?.header.baseOffset
@@ -65,15 +61,17 @@ export class LogTail implements Evictable {
 
   push(batch: TailBatch): void {
     batch.retain(this.#budget)
-    this.#batches.push(batch)
+    const number = this.#batches.push(batch)
     this.#bytes += bytesOf(batch)
-    this.#budget.addEvictable(this, bytesOf(batch))
+    this.#budget.addEvictable(this, number, bytesOf(batch))
   }
 
-  evict(): boolean {
-    const batch = this.#batches.shift()
-    if (batch !== undefined) this.#letGo(batch)
-    return batch !== undefined
+  isThere(number: number): boolean {
+    return this.#batches.at(number) !== undefined
+  }
+
+  evict(number: number): boolean {
+    return this.isThere(number) && this.#dropOldest()
   }
 
   /**
@@ -96,7 +94,7 @@ export class LogTail implements Evictable {
   /** Lets go of the oldest batches until the rest takes no more than so many bytes. */
   trim(bytesMax: number): void {
     let pieces = 0
-    for (; this.#bytes > bytesMax && this.evict(); pieces++);
+    for (; this.#bytes > bytesMax && this.#dropOldest(); pieces++);
     if (pieces > 0) this.#budget.forget(pieces)
   }
 
@@ -116,6 +114,12 @@ export class LogTail implements Evictable {
       pieces++
     }
     if (pieces > 0) this.#budget.forget(pieces)
+  }
+
+  #dropOldest(): boolean {
+    const batch = this.#batches.shift()
+    if (batch !== undefined) this.#letGo(batch)
+    return batch !== undefined
   }
 
   #letGo(batch: TailBatch): void {

@@ -18,12 +18,16 @@ import assert from 'node:assert/strict'
 import { AppendQueue } from './append-queue.ts'
 import { ByteGate } from './byte-gate.ts'
 
-/** Something that can give memory back: the tail of a log. */
+/** Something that can give memory back, its oldest piece first: the tail of a log. Its pieces are numbered. */
 export interface Evictable {
-  /** Gives its oldest piece back by calling `tailGaveBack`; false when it had none any more. */
-  evict(): boolean
-  /** How many pieces it has, each of which was added once. */
-  readonly pieces: number
+  /** Gives its oldest piece back by calling `tailGaveBack`; false where the piece of this number is gone already. */
+  evict(number: number): boolean
+  isThere(number: number): boolean
+}
+
+interface Piece {
+  readonly holder: Evictable
+  readonly number: number
 }
 
 const smallBytesMax = 16 * 1024
@@ -79,8 +83,8 @@ export class MemoryBudget {
   /** Buffers of reads that are over, for the next ones. */
   readonly #spares: ArrayBuffer[] = []
   #spareBytes = 0
-  #evictables = new AppendQueue<Evictable>()
-  /** How many entries of `#evictables` have nothing left to give. */
+  #evictables = new AppendQueue<Piece>()
+  /** How many of `#evictables` are gone. */
   #stale = 0
   readonly #largeWaiters = new AppendQueue<Waiter>()
   readonly #smallWaiters = new AppendQueue<Waiter>()
@@ -214,11 +218,11 @@ export class MemoryBudget {
   }
 
   /**
-   * Adds a piece of a tail behind all others in the order of eviction: `holder.evict()` will be called
+   * Adds a piece of a tail behind all others in the order of eviction: `holder.evict(number)` will be called
    * for it once. Evicts the oldest ones beyond what the tails may hold.
    */
-  addEvictable(holder: Evictable, bytes: number): void {
-    this.#evictables.push(holder)
+  addEvictable(holder: Evictable, number: number, bytes: number): void {
+    this.#evictables.push({ holder, number })
     this.#tailBytes += bytes
     // A piece may be a small part of its buffer: so what is kept by reference counts too.
     const isTooMuch = () => this.#tailBytes > this.#tailBytesMax || this.#retained > this.total / 2
@@ -234,17 +238,11 @@ export class MemoryBudget {
   forget(piecesGone: number): void {
     this.#stale += piecesGone
     if (this.#stale < 1000 || this.#stale * 2 < this.#evictables.length) return
-    // Which entries are stale is not known one by one: the holders tell how much they still have.
-    const left = new Map<Evictable, number>()
-    const kept = new AppendQueue<Evictable>()
-    const newestFirst = [...this.#evictables].reverse()
-    for (const holder of newestFirst) {
-      const pieces = left.get(holder) ?? holder.pieces
-      if (pieces > 0) kept.push(holder)
-      left.set(holder, pieces - 1)
+    const pieces = this.#evictables
+    this.#evictables = new AppendQueue<Piece>()
+    for (const piece of pieces) {
+      if (piece.holder.isThere(piece.number)) this.#evictables.push(piece)
     }
-    this.#evictables = new AppendQueue<Evictable>()
-    for (const holder of [...kept].reverse()) this.#evictables.push(holder)
     this.#stale = 0
   }
 
@@ -261,9 +259,9 @@ export class MemoryBudget {
 
   #evictOldest(): boolean {
     for (;;) {
-      const holder = this.#evictables.shift()
-      if (holder === undefined) return false
-      if (holder.evict()) return true
+      const piece = this.#evictables.shift()
+      if (piece === undefined) return false
+      if (piece.holder.evict(piece.number)) return true
       if (this.#stale > 0) this.#stale--
     }
   }

@@ -142,15 +142,16 @@ export class Partition {
 
   /** Keeps the log open while the task runs, and opens it where it is not. */
   async use<T>(task: (log: PartitionLog) => Promise<T>): Promise<T> {
-    this.enter()
+    this.#users++
+    this.#wasUsed = true
     try {
       return await task(this.#log ?? (await this.open()))
     } finally {
-      this.leave()
+      this.#users--
     }
   }
 
-  /** Keeps the log open, once it is, until `leave`. */
+  /** A reader comes: keeps the log open, once it is, until `leave`. */
   enter(): void {
     this.#users++
     this.#wasUsed = true
