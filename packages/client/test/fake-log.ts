@@ -99,6 +99,11 @@ export class FakeLog {
     return { errorCode: 0, baseOffset }
   }
 
+  /** As after a day in which they were idle. */
+  forgetProducers(): void {
+    this.#producers.clear()
+  }
+
   /** Another replica leads, which was not in sync: what it has is the log now. */
   replace(values: readonly string[], epoch: number): void {
     this.#batches = []

@@ -5,11 +5,12 @@
  *   the batch that failed     what is behind it                        until
  *   a producer's first        ConnectionError; a second later          the first is sent again, or the producer
  *                             OutOfOrderSequenceError, once Kafka      goes on in another epoch, or Kafka knows
- *                             was asked and does not know it           the producer: the first was stored
+ *                             was asked and does not know it           the producer: the first was stored; an hour
  *   another                   ConnectionError                          a second has passed
  *
  * Kafka refuses what is out of order of a producer that it knows; but it takes any number from one that it
  * does not know: what is behind would be taken before what is sent again, and its numbers for those of others.
+ * A producer's first is what comes before the partition has taken anything of its lately, whatever its number.
  */
 import {
   type Clock,
@@ -24,6 +25,11 @@ import { sleep } from '../abort.ts'
 const toldMsMax = 1_000
 /** First batches that are remembered for longer, of all producers and partitions: the newest. */
 const firstsMax = 10_000
+/** How long: nothing that was sent before is on its way any more. */
+const firstMsMax = 3_600_000
+/** Sequence numbers go round: what is up to half of them ahead is behind in time. */
+const sequenceMask = 0x7fffffff
+const sequencesAheadMax = 2 ** 30
 
 interface SentBatch {
   readonly part: SendPart
@@ -36,6 +42,7 @@ interface Failed {
 }
 
 interface FailedFirst extends Failed {
+  readonly until: number
   /** Did Kafka not know its producer when it was asked last? */
   isUnknown: boolean
   isAsking: boolean
@@ -59,9 +66,11 @@ export class FailedBatches {
     this.#options = options
   }
 
-  /** The batch has failed; its producer is told of it a moment after `answered` resolves. */
-  add(sent: SentBatch, answered: Promise<void>): void {
-    const { part, producer } = sent
+  /**
+   * The batch has failed; its producer is told of it a moment after `answered` resolves. `isFirst`: the
+   * partition has taken nothing of its lately.
+   */
+  add({ part, producer }: SentBatch, isFirst: boolean, answered: Promise<void>): void {
     if (producer === undefined) return
     const key = keyOf(part, producer)
     const failed = { producerEpoch: producer.producerEpoch, baseSequence: part.baseSequence }
@@ -69,7 +78,7 @@ export class FailedBatches {
     const told = () => {
       if (this.#newest.get(key) !== failed) return
       this.#newest.delete(key)
-      if (isFirst(sent)) this.#remember(key, failed)
+      if (isFirst) this.#remember(key, failed, part, producer)
     }
     const { clock, closing } = this.#options
     void answered.then(() => sleep(clock, toldMsMax, closing)).then(told, told)
@@ -79,14 +88,18 @@ export class FailedBatches {
   refusalOf({ part, producer }: SentBatch): Error | undefined {
     if (producer === undefined) return undefined
     const key = keyOf(part, producer)
-    const isBehind = (failed: Failed) =>
-      producer.producerEpoch === failed.producerEpoch
-        ? part.baseSequence > failed.baseSequence
-        : producer.producerEpoch < failed.producerEpoch
+    const isBehind = (failed: Failed) => {
+      if (producer.producerEpoch !== failed.producerEpoch) {
+        return producer.producerEpoch < failed.producerEpoch
+      }
+      const ahead = (part.baseSequence - failed.baseSequence) & sequenceMask
+      return ahead > 0 && ahead < sequencesAheadMax
+    }
     const newest = this.#newest.get(key)
     if (newest !== undefined && isBehind(newest)) return behind()
     const first = this.#firsts.get(key)
-    if (first !== undefined && isBehind(first)) {
+    const isOver = first !== undefined && first.until < this.#options.clock.monotonic()
+    if (first !== undefined && !isOver && isBehind(first)) {
       void this.#ask(key, first, part, producer)
       return first.isUnknown ? outOfOrder() : behind()
     }
@@ -108,8 +121,12 @@ export class FailedBatches {
       first.isUnknown = !(await this.#options.isKnown(part, producer))
       if (!first.isUnknown) this.#forget(key, first)
     } catch (error) {
-      // A cluster that does not tell has to judge by itself.
-      if (!(error instanceof ConnectionError)) this.#forget(key, first)
+      // A cluster that does not tell has to judge by itself, from this one on.
+      const { baseSequence } = part
+      const isHere = this.#firsts.get(key) === first
+      if (!(error instanceof ConnectionError) && isHere) {
+        this.#firsts.set(key, { ...first, baseSequence, isAsking: false })
+      }
     } finally {
       first.isAsking = false
     }
@@ -119,18 +136,15 @@ export class FailedBatches {
     if (this.#firsts.get(key) === first) this.#firsts.delete(key)
   }
 
-  #remember(key: string, failed: Failed): void {
+  #remember(key: string, failed: Failed, part: SendPart, producer: ProducerIdentity): void {
+    const until = this.#options.clock.monotonic() + firstMsMax
+    const first = { ...failed, until, isUnknown: false, isAsking: false }
     this.#firsts.delete(key)
-    this.#firsts.set(key, { ...failed, isUnknown: false, isAsking: false })
-    if (this.#firsts.size <= firstsMax) return
+    this.#firsts.set(key, first)
     const [oldest = key] = this.#firsts.keys()
-    this.#firsts.delete(oldest)
+    if (this.#firsts.size > firstsMax) this.#firsts.delete(oldest)
+    void this.#ask(key, first, part, producer)
   }
-}
-
-/** A producer counts its messages from 0. */
-export function isFirst({ part, producer }: SentBatch): boolean {
-  return producer !== undefined && part.baseSequence === 0
 }
 
 /** It may have been sent, and stored, before this time: so nobody may say that it is not in the log. */

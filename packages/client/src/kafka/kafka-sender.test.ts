@@ -117,7 +117,8 @@ function producing(t: TestContext) {
   }
 }
 
-const long = 3_600_000
+/** Longer than a producer may not know that its batch has failed, and not so long that it is forgotten. */
+const long = 600_000
 
 test('what comes long behind a first batch that has failed is refused until that one is there', async (t) => {
   const { clock, kafka, send, values } = producing(t)
@@ -125,8 +126,6 @@ test('what comes long behind a first batch that has failed is refused until that
   assert.equal(await send('lost', 7, 1, 0), 'ConnectionError')
   assert.equal(await send('b', 7, 1, 1), 'ConnectionError')
   await clock.advance(long)
-  // The cluster is asked whether it knows the producer.
-  assert.equal(await send('b', 7, 1, 1), 'ConnectionError')
   assert.equal(await send('b', 7, 1, 1), 'OutOfOrderSequenceError')
   assert.equal(await send('of the epoch before', 7, 0, 1), 'OutOfOrderSequenceError')
   assert.equal(await send('a', 7, 1, 0), 'taken')
@@ -135,17 +134,20 @@ test('what comes long behind a first batch that has failed is refused until that
   assert.equal(await send('lost', 7, 2, 0), 'ConnectionError')
   await clock.advance(long)
   assert.equal(await send('c', 7, 3, 0), 'taken')
-  assert.deepEqual(values(), ['a', 'b', 'c'])
+  // What was sent so long ago is nowhere on its way.
+  assert.equal(await send('lost', 7, 4, 0), 'ConnectionError')
+  await clock.advance(3_700_000)
+  assert.equal(await send('too late', 7, 3, 1), 'taken')
+  assert.deepEqual(values(), ['a', 'b', 'c', 'too late'])
 })
 
 test('what comes long behind a first batch that was stored, though its answer was lost, is taken', async (t) => {
   const { clock, kafka, topic, send, values } = producing(t)
   kafka.faultOf = ([value]) => (value === 'a' ? { code: 'lost', isStored: true } : undefined)
   assert.equal(await send('a', 7, 0, 0), 'ConnectionError')
-  await clock.advance(long)
   // Another leads meanwhile.
   kafka.lead(topic, 0, 2)
-  assert.equal(await send('b', 7, 0, 1), 'ConnectionError')
+  await clock.advance(long)
   assert.equal(await send('b', 7, 0, 1), 'taken')
   assert.deepEqual(values(), ['a', 'b'])
 })
@@ -154,8 +156,8 @@ test('while nobody can tell whether a first batch was stored, what is behind it 
   const { clock, kafka, topic, send, values } = producing(t)
   kafka.faultOf = ([value]) => (value === 'a' ? { code: 'lost', isStored: true } : undefined)
   assert.equal(await send('a', 7, 0, 0), 'ConnectionError')
-  await clock.advance(long)
   kafka.lead(topic, 0, -1)
+  await clock.advance(long)
   for (let tries = 0; tries < 3; tries++) {
     assert.equal(await send('b', 7, 0, 1), 'ConnectionError')
   }
@@ -165,13 +167,53 @@ test('while nobody can tell whether a first batch was stored, what is behind it 
   assert.deepEqual(values(), ['a', 'b'])
 })
 
+test('what is behind a first batch of a topic that was deleted is told so', async (t) => {
+  const { clock, kafka, topic, send } = producing(t)
+  kafka.faultOf = ([value]) => (value === 'lost' ? { code: 'lost', isStored: false } : undefined)
+  assert.equal(await send('lost', 7, 0, 0), 'ConnectionError')
+  kafka.lead(topic, 0, -1)
+  await clock.advance(long)
+  kafka.delete(topic)
+  assert.equal(await send('b', 7, 0, 1), 'ConnectionError')
+  assert.equal(await send('b', 7, 0, 1), 'UnknownTopicError')
+})
+
+test('a producer that the cluster has forgotten begins with a first batch, whatever its number', async (t) => {
+  const { engine, clock, kafka, run, topic, send, values } = producing(t)
+  const code = errorCode.MESSAGE_TOO_LARGE
+  kafka.faultOf = ([value]) => (value === 'large' ? { code, isStored: false } : undefined)
+  assert.equal(await send('a', 7, 0, 0), 'taken')
+  await clock.advance(86_400_000)
+  kafka.log(topic, 0).forgetProducers()
+  const producer = { producerId: 7, producerEpoch: 0 }
+  const sends = ['large', 'behind'].map((value, index) => {
+    const parts = [{ topic, partition: 0, baseSequence: 1 + index, batch: batchOf(value) }]
+    return engine.send({ producer, parts }, context)
+  })
+  const names = (await run(Promise.all(sends))).map(([result]) => result?.error?.name)
+  assert.deepEqual(names, ['MessageTooLargeError', 'ConnectionError'])
+  assert.equal(await send('in its place', 7, 0, 1), 'taken')
+  assert.deepEqual(values(), ['a', 'in its place'])
+})
+
+test('numbers that go round: what has failed before the end comes before what is behind it', async (t) => {
+  const { clock, kafka, send, values } = producing(t)
+  kafka.faultOf = ([value]) => (value === 'lost' ? { code: 'lost', isStored: false } : undefined)
+  const last = 2 ** 31 - 1
+  assert.equal(await send('lost', 7, 0, last), 'ConnectionError')
+  assert.equal(await send('behind', 7, 0, 0), 'ConnectionError')
+  await clock.advance(long)
+  assert.equal(await send('behind', 7, 0, 0), 'OutOfOrderSequenceError')
+  assert.equal(await send('before', 7, 0, last), 'taken')
+  assert.deepEqual(values(), ['before'])
+})
+
 test('of failed first batches the newest 10,000 are remembered', async (t) => {
   const { clock, kafka, send } = producing(t)
   kafka.faultOf = ([value]) => (value === 'lost' ? { code: 'lost', isStored: false } : undefined)
   for (let producer = 0; producer < 10_001; producer++) await send('lost', producer, 0, 0)
-  await clock.advance(1_001)
+  await clock.advance(1_100)
   for (const producer of [1, 10_000]) {
-    assert.equal(await send('behind', producer, 0, 1), 'ConnectionError')
     assert.equal(await send('behind', producer, 0, 1), 'OutOfOrderSequenceError')
   }
   assert.equal(await send('of nobody knows whom', 0, 0, 1), 'taken')

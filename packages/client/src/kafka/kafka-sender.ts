@@ -12,7 +12,9 @@
  *    may be): it fails with ConnectionError. So does what was stored somewhere and has no number by which
  *    it would be recognised.
  * 3. What comes behind a batch that has failed, of the same producer, fails too (failed-batches.ts), and a
- *    producer's first batch goes alone: Kafka takes any number from a producer that it does not know.
+ *    producer's first batch goes alone: Kafka takes any number from a producer that it does not know. Since it
+ *    forgets those that are idle for a day (`producer.id.expiration.ms`), one that has been idle here for an
+ *    hour, or was never seen here, begins with a first batch too, whatever its number.
  */
 import {
   type Clock,
@@ -33,7 +35,7 @@ import {
 import { sleep } from '../abort.ts'
 import type { BrokerConnection } from './broker-connection.ts'
 import type { Cluster, KnownTopic } from './cluster.ts'
-import { behind, FailedBatches, isFirst } from './failed-batches.ts'
+import { behind, FailedBatches } from './failed-batches.ts'
 import { errorOfCode, isMoved } from './kafka-errors.ts'
 import { producedBatch, refusalOf } from './produced-batch.ts'
 
@@ -47,6 +49,9 @@ const pauseMsMax = 200
 const ackTimeoutMs = 30_000
 /** Batches of one request; a larger one goes alone. */
 const requestBytesMax = 8 << 20
+/** How long after it was taken a batch says that its partition knows the producer, and for how many it is noted. */
+const knownMsMax = 3_600_000
+const knownMax = 1000
 
 interface Outgoing {
   /** Resolves when its whole call is answered. */
@@ -69,6 +74,8 @@ interface PartitionQueue {
   sentOn: BrokerConnection | undefined
   /** Is the first batch of a producer among them? */
   hasFirst: boolean
+  /** By producer, the epoch and the time of the last batch that was taken. */
+  readonly known: Map<number, { readonly epoch: number; readonly at: number }>
   nextOrder: number
   isWarm: boolean
   /** Is what is known of its leader wrong? */
@@ -145,6 +152,7 @@ export class KafkaSender {
         onTheWay: 0,
         sentOn: undefined,
         hasFirst: false,
+        known: new Map(),
         nextOrder: 0,
         isWarm: false,
         isStale: false,
@@ -186,7 +194,7 @@ export class KafkaSender {
         queue.waiting.shift()
         queue.onTheWay++
         queue.sentOn = connection
-        queue.hasFirst ||= isFirst(next)
+        queue.hasFirst ||= this.#isFirst(queue, next)
         const request = requests.get(connection)
         if (request === undefined) requests.set(connection, [{ queue, sent: next }])
         else request.push({ queue, sent: next })
@@ -271,6 +279,24 @@ export class KafkaSender {
     }
   }
 
+  /** Has the partition taken nothing of this producer lately, in this epoch? */
+  #isFirst({ known }: PartitionQueue, { producer }: Outgoing): boolean {
+    if (producer === undefined) return false
+    const last = known.get(producer.producerId)
+    if (last === undefined || last.epoch !== producer.producerEpoch) return true
+    return this.#clock.monotonic() - last.at > knownMsMax
+  }
+
+  #noteKnown({ known }: PartitionQueue, { producer }: Outgoing): void {
+    if (producer === undefined) return
+    // Those that are forgotten here have a first batch once more.
+    if (known.size >= knownMax) known.clear()
+    known.set(producer.producerId, {
+      epoch: producer.producerEpoch,
+      at: this.#clock.monotonic(),
+    })
+  }
+
   #fail(queue: PartitionQueue, failed: Outgoing, error: Error): void {
     const { answered, order, producer, settle } = failed
     settle({ error })
@@ -281,7 +307,7 @@ export class KafkaSender {
       if (isBehind) one.settle({ error: behind() })
       else queue.waiting.push(one)
     }
-    this.#failed.add(failed, answered)
+    this.#failed.add(failed, this.#isFirst(queue, failed), answered)
   }
 
   /** Nothing is kept of a partition that is not known. */
@@ -319,7 +345,7 @@ export class KafkaSender {
     }
     for (const { queue, sent } of request) {
       queue.onTheWay--
-      if (isFirst(sent)) queue.hasFirst = false
+      if (queue.onTheWay === 0) queue.hasFirst = false
       const answer =
         answers.get(`${queue.partition} ${queue.topic}`) ??
         answers.get(`${queue.partition} ${names.get(queue.topic)}`)
@@ -342,8 +368,9 @@ export class KafkaSender {
   }
 
   async #producersOf(topic: KnownTopic | undefined, partition: number) {
-    const leader = topic?.leaders[partition]?.leader ?? -1
-    if (topic === undefined || leader < 0) throw new ConnectionError('nobody leads the partition')
+    if (topic === undefined) throw new UnknownTopicError('the topic is gone')
+    const leader = topic.leaders[partition]?.leader ?? -1
+    if (leader < 0) throw new ConnectionError('nobody leads the partition')
     const connection = await this.#cluster.connection(leader, 'look-up')
     const { topics } = await connection.request(
       kafka.describeProducersRequest,
@@ -398,6 +425,7 @@ export class KafkaSender {
   ): void {
     const { errorCode: code, baseOffset, logAppendTimeMs } = answer
     if (code === 0) {
+      this.#noteKnown(queue, sent)
       queue.isWarm = true
       queue.failures = 0
       const appendTimestamp = logAppendTimeMs < 0 ? undefined : logAppendTimeMs
