@@ -34,7 +34,8 @@ import {
 } from '@kaska/protocol'
 import { sleep } from '../abort.ts'
 import type { BrokerConnection } from './broker-connection.ts'
-import type { Cluster, KnownTopic } from './cluster.ts'
+import type { Cluster } from './cluster.ts'
+import { isProducerKnown } from './describe-producers.ts'
 import { behind, FailedBatches } from './failed-batches.ts'
 import { errorOfCode, isMoved } from './kafka-errors.ts'
 import { producedBatch, refusalOf } from './produced-batch.ts'
@@ -111,7 +112,7 @@ export class KafkaSender {
     this.#failed = new FailedBatches({
       clock,
       closing: cluster.closing.signal,
-      isKnown: (part, producer) => this.#isKnown(part, producer),
+      isKnown: (part, producer) => isProducerKnown(cluster, part, producer),
     })
   }
 
@@ -358,33 +359,6 @@ export class KafkaSender {
     }
   }
 
-  /** Does the leader know the producer? Rejects where that is not to be had. */
-  async #isKnown(part: SendPart, { producerId }: ProducerIdentity): Promise<boolean> {
-    const known = this.#cluster.topics.get(part.topic)
-    const producers =
-      (known && (await this.#producersOf(known, part.partition).catch(orMoved))) ??
-      (await this.#producersOf(await this.#cluster.refresh(part.topic), part.partition))
-    return producers.some((one) => one.producerId === producerId)
-  }
-
-  async #producersOf(topic: KnownTopic | undefined, partition: number) {
-    if (topic === undefined) throw new UnknownTopicError('the topic is gone')
-    const leader = topic.leaders[partition]?.leader ?? -1
-    if (leader < 0) throw new ConnectionError('nobody leads the partition')
-    const connection = await this.#cluster.connection(leader, 'look-up')
-    const { topics } = await connection.request(
-      kafka.describeProducersRequest,
-      kafka.describeProducersResponse,
-      { topics: [{ name: topic.name, partitionIndexes: [partition] }] },
-    )
-    const [answer] = topics[0]?.partitions ?? []
-    if (answer === undefined || isMoved(answer.errorCode)) {
-      throw new ConnectionError('the leader has moved')
-    }
-    if (answer.errorCode !== 0) throw errorOfCode(answer.errorCode, topic.name, answer.errorMessage)
-    return answer.activeProducers
-  }
-
   #nameOf(topic: TopicId): string {
     return this.#cluster.topics.get(topic)?.name ?? ''
   }
@@ -482,11 +456,6 @@ export class KafkaSender {
     const error = failure ?? new ConnectionError('the broker answered without this partition')
     this.#fail(queue, sent, error)
   }
-}
-
-/** Undefined where another leader may know. */
-function orMoved(error: unknown): undefined {
-  if (!(error instanceof ConnectionError)) throw error
 }
 
 /** Back to its place in the order of the calls. */
