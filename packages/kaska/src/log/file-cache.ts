@@ -96,14 +96,16 @@ export class FileCache {
 
   /** The last user of a file has gone (`OpenFile.release` calls this). */
   unused(open: OpenFile): void {
-    const [next] = this.#waiting
-    next?.()
+    if (this.#waiting.size > 0) {
+      const [next] = this.#waiting
+      next?.()
+    }
     if (!open.listed) {
       this.#close(open)
       return
     }
     this.#unused.add(open)
-    this.#makeRoom(0)
+    if (this.#open.size > this.#filesMax) this.#makeRoom(0)
   }
 
   /** Closes those that are longest unused until there is room for some more. */
