@@ -5,7 +5,6 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
 import process from 'node:process'
 import { connect } from '@kaska/client'
 import { installKaska } from './lib/installed-kaska.ts'
@@ -19,10 +18,9 @@ import {
   roundTripTimes,
   type Throughput,
 } from './lib/load.ts'
-import { npmFolder } from './lib/npm-folder.ts'
 import { median, pairedRatio, quantile } from './lib/stats.ts'
 import type { Aim, Suite, SuiteOptions, SuiteResult, Table } from './lib/suite.ts'
-import { type SyncMode, startEcho, startKaska, startSink, type Target } from './lib/target.ts'
+import { type SyncMode, startEcho, startKaska, startSink } from './lib/target.ts'
 
 const warmUpRounds = 4
 
@@ -61,16 +59,11 @@ export const suite: Suite = {
   },
 }
 
-/** The broker as it is installed, and with the CRC-32C of `aws-crt` beside it (docs/decisions/0029). */
-const brokers = { plain: '', fast: ', aws-crt' } as const
-
-type BrokerKind = keyof typeof brokers
-
 interface Measured {
-  readonly kaska: Record<BrokerKind, Throughput[]>
-  readonly consumed: Record<BrokerKind, Throughput[]>
+  readonly kaska: Throughput[]
+  readonly consumed: Throughput[]
   readonly sinks: Record<'sync' | 'pool' | 'crc', Throughput[]>
-  readonly peakBytes: Record<BrokerKind, number>
+  readonly peakBytes: number
 }
 
 async function measureThroughput(options: SuiteOptions): Promise<SuiteResult> {
@@ -81,37 +74,33 @@ async function measureThroughput(options: SuiteOptions): Promise<SuiteResult> {
     const { kaska, consumed, sinks, peakBytes } = await measureLoad(load, options)
     const rate = (runs: readonly Throughput[]) => median(runs.map(megabytesPerSecond))
     const best = sinks[rate(sinks.sync) >= rate(sinks.pool) ? 'sync' : 'pool']
-    const sinkRates = best.map(megabytesPerSecond)
-    for (const [kind, suffix] of Object.entries(brokers) as [BrokerKind, string][]) {
-      const rates = kaska[kind].map(megabytesPerSecond)
-      const ratio = pairedRatio(rates, sinkRates)
-      const consuming = pairedRatio(consumed[kind].map(megabytesPerSecond), rates)
-      const name = `${load.name}${suffix}`
-      produced.push([
-        name,
-        rate(sinks.sync).toFixed(0),
-        rate(sinks.pool).toFixed(0),
-        rate(sinks.crc).toFixed(0),
-        median(rates).toFixed(0),
-        ratio.toFixed(2),
-        thousands(median(kaska[kind].map(({ messages, seconds }) => messages / seconds))),
-        rate(consumed[kind]).toFixed(0),
-        consuming.toFixed(2),
-      ])
-      costs.push([
-        name,
-        ...costsOf(best),
-        ...costsOf(kaska[kind]),
-        ...costsOf(consumed[kind]),
-        overhead(kaska[kind]),
-        overhead(consumed[kind]),
-        (peakBytes[kind] / 2 ** 20).toFixed(0),
-      ])
-      if (load.aim === undefined) continue
-      const { aim: atLeast } = load
-      aims.push({ name: `${name}: of the sink`, value: ratio, unit: '', atLeast })
-      aims.push({ name: `${name}: consuming of producing`, value: consuming, unit: '', atLeast: 1 })
-    }
+    const rates = kaska.map(megabytesPerSecond)
+    const ratio = pairedRatio(rates, best.map(megabytesPerSecond))
+    const consuming = pairedRatio(consumed.map(megabytesPerSecond), rates)
+    const { name, aim } = load
+    produced.push([
+      name,
+      rate(sinks.sync).toFixed(0),
+      rate(sinks.pool).toFixed(0),
+      rate(sinks.crc).toFixed(0),
+      median(rates).toFixed(0),
+      ratio.toFixed(2),
+      thousands(median(kaska.map(({ messages, seconds }) => messages / seconds))),
+      rate(consumed).toFixed(0),
+      consuming.toFixed(2),
+    ])
+    costs.push([
+      name,
+      ...costsOf(best),
+      ...costsOf(kaska),
+      ...costsOf(consumed),
+      overhead(kaska),
+      overhead(consumed),
+      (peakBytes / 2 ** 20).toFixed(0),
+    ])
+    if (aim === undefined) continue
+    aims.push({ name: `${name}: of the sink`, value: ratio, unit: '', atLeast: aim })
+    aims.push({ name: `${name}: consuming of producing`, value: consuming, unit: '', atLeast: 1 })
   }
   const tables: Table[] = [
     {
@@ -151,51 +140,30 @@ async function measureThroughput(options: SuiteOptions): Promise<SuiteResult> {
 
 async function measureLoad(load: Load, { isQuick, say }: SuiteOptions): Promise<Measured> {
   const rounds = isQuick ? 3 : 7
-  const measured: Measured = {
-    kaska: { plain: [], fast: [] },
-    consumed: { plain: [], fast: [] },
-    sinks: { sync: [], pool: [], crc: [] },
-    peakBytes: { plain: 0, fast: 0 },
-  }
+  const kaska: Throughput[] = []
+  const consumed: Throughput[] = []
+  const sinks: Measured['sinks'] = { sync: [], pool: [], crc: [] }
   await using syncSink = await startSink('sync', load.sync)
   await using poolSink = await startSink('pool', load.sync)
   await using crcSink = await startSink('sync', load.sync, true)
-  await using plain = await startKaska({ sync: load.sync })
-  await using fast = await startFastKaska(load.sync)
+  await using broker = await startKaska({ sync: load.sync })
   // The first rounds warm up: what they measure is how code is compiled.
   for (let round = 1 - warmUpRounds; round <= rounds; round++) {
     say(`${load.name}: round ${round} of ${rounds}`)
     const sync = await produceToSink(syncSink, load.produce)
     const pool = await produceToSink(poolSink, load.produce)
     const crc = await produceToSink(crcSink, load.produce)
-    const { sinks } = measured
-    if (round >= 1) {
-      sinks.sync.push(sync)
-      sinks.pool.push(pool)
-      sinks.crc.push(crc)
-    }
-    for (const [kind, broker] of Object.entries({ plain, fast }) as [BrokerKind, Target][]) {
-      const produced = await produceToKaska(broker, load.produce)
-      const consumed = await consumeFromKaska(broker, load.produce.messageBytes, 2)
-      await deleteTopic(broker)
-      if (round < 1) continue
-      measured.kaska[kind].push(produced)
-      measured.consumed[kind].push(consumed)
-    }
+    const produced = await produceToKaska(broker, load.produce)
+    const read = await consumeFromKaska(broker, load.produce.messageBytes, 2)
+    await deleteTopic(broker)
+    if (round < 1) continue
+    sinks.sync.push(sync)
+    sinks.pool.push(pool)
+    sinks.crc.push(crc)
+    kaska.push(produced)
+    consumed.push(read)
   }
-  measured.peakBytes.plain = plain.memory().peakBytes
-  measured.peakBytes.fast = fast.memory().peakBytes
-  return measured
-}
-
-async function startFastKaska(sync: SyncMode): Promise<Target> {
-  const kaska = await startKaska({ sync, nodePath: npmFolder('fast-crc') })
-  const maps = `/proc/${kaska.pid}/maps`
-  if (existsSync(maps) && !readFileSync(maps, 'utf8').includes('aws-crt')) {
-    await kaska.stop()
-    throw new Error('the broker does not use aws-crt')
-  }
-  return kaska
+  return { kaska, consumed, sinks, peakBytes: broker.memory().peakBytes }
 }
 
 function costsOf(runs: readonly Throughput[]): string[] {

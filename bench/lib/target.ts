@@ -100,8 +100,6 @@ export interface KaskaOptions {
   readonly isMemory?: boolean
   /** Instead of the clone's, which runs from its sources. */
   readonly program?: string
-  /** Where packages are that the program finds beside its own. */
-  readonly nodePath?: string
 }
 
 export function startKaska(options: KaskaOptions = {}): Promise<Target> {
@@ -111,8 +109,7 @@ export function startKaska(options: KaskaOptions = {}): Promise<Target> {
   const data = options.directory ?? path.join(directory, 'data')
   const storage = isMemory ? ['--memory'] : ['--data', data, '--sync', sync]
   const argv = [...nodeOptions, program, 'serve', '--port', '0', ...storage, ...serveOptions]
-  const { nodePath } = options
-  return start(argv, directory, readyLine, nodePath === undefined ? {} : { NODE_PATH: nodePath })
+  return start(argv, directory, readyLine)
 }
 
 /** Kaska in front of a cluster (`kafka://b1:9092`), with nothing kept here. */
@@ -122,18 +119,9 @@ export function startGateway(engine: string): Promise<Target> {
   return start([kaska, 'serve', '--port', '0', '--engine', engine], directory, readyLine)
 }
 
-async function start(
-  argv: readonly string[],
-  directory: string,
-  ready: RegExp,
-  variables: Readonly<Record<string, string>> = {},
-): Promise<Target> {
+async function start(argv: readonly string[], directory: string, ready: RegExp): Promise<Target> {
   const started = performance.now()
-  const child = spawn(process.execPath, argv, {
-    cwd: directory,
-    env: { ...process.env, ...variables },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const child = spawn(process.execPath, argv, { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] })
   let printed = ''
   const port = await new Promise<number>((resolve, reject) => {
     const timer = setTimeout(() => {
