@@ -8,8 +8,9 @@
  * sync: `writeSync`, in the event loop; pool: `writev` through the thread pool, gathered while one is
  * under way. With `--sync always` it answers after an fdatasync, one at a time, each covering all that
  * was written before it. With `--crc` it also computes a CRC-32C of all that it reads, for the figure
- * beside the measure. When its last connection ends it empties the file, so that a long
- * measurement is not one of the disk. Prints its port when it listens.
+ * beside the measure. When its last sender ends it empties the file, so that a long measurement
+ * is not one of the disk, and only then ends the connection: a sender that waits for that leaves no work behind
+ * which would run beside what is measured next. Prints its port when it listens.
  */
 import { fdatasync, ftruncateSync, openSync, writeSync, writev } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
@@ -36,7 +37,7 @@ interface Sender {
   taken: number
 }
 
-let connections = 0
+let senders = 0
 let position = 0
 let waiting: { sender: Sender; chunk: Uint8Array }[] = []
 let isWriting = false
@@ -104,15 +105,23 @@ function acknowledge(sender: Sender, taken = sender.taken): void {
   sender.socket.write(answer)
 }
 
-const server = createServer({ noDelay: true }, (socket) => {
+const server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
   const sender: Sender = { socket, taken: 0 }
-  connections++
-  socket.on('close', () => {
-    connections--
-    if (connections > 0 || isWriting || isSyncing) return
+  senders++
+  let isHere = true
+  const leave = (): void => {
+    if (!isHere) return
+    isHere = false
+    senders--
+    if (senders > 0 || isWriting || isSyncing) return
     ftruncateSync(file, 0)
     position = 0
+  }
+  socket.on('end', () => {
+    leave()
+    socket.end()
   })
+  socket.on('close', leave)
   socket.on('data', (chunk) => take(sender, chunk as Uint8Array))
   socket.on('error', () => socket.destroy())
 })

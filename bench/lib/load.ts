@@ -1,4 +1,5 @@
 /** The loads: producing with a window, consuming, and one request at a time. */
+import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { type Chunks, chunksLength, joinChunks, native, topicNameOf } from '@kaska/protocol'
 import { batchOf, openSocket, RawConnection, writeChunks } from './raw-connection.ts'
@@ -75,7 +76,7 @@ export async function produceToKaska(
   }
 }
 
-/** Sends the same bytes to a sink, with as many of them under way. */
+/** Sends the same bytes to a sink, with as many of them under way. Resolves when it has emptied its file. */
 export async function produceToSink(sink: Target, options: ProduceOptions): Promise<Throughput> {
   const socket = await openSocket(sink.port)
   const { batches, window } = options
@@ -104,7 +105,10 @@ export async function produceToSink(sink: Target, options: ProduceOptions): Prom
   })
   const seconds = (performance.now() - started) / 1000
   const cpuSeconds = sink.cpuSeconds() - cpuBefore
-  socket.destroy()
+  // It empties its file before it ends the connection.
+  const closed = once(socket, 'close')
+  socket.end()
+  await closed
   return {
     seconds,
     messages: batches * options.batchMessages,
