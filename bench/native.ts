@@ -139,7 +139,7 @@ async function measureThroughput(options: SuiteOptions): Promise<SuiteResult> {
 }
 
 async function measureLoad(load: Load, { isQuick, say }: SuiteOptions): Promise<Measured> {
-  const rounds = isQuick ? 3 : 7
+  const rounds = isQuick ? 3 : 15
   const kaska: Throughput[] = []
   const consumed: Throughput[] = []
   const sinks: Measured['sinks'] = { sync: [], pool: [], crc: [] }
@@ -181,7 +181,7 @@ function overhead(runs: readonly Throughput[]): string {
 }
 
 async function measureLatency({ isQuick, say }: SuiteOptions): Promise<SuiteResult> {
-  const rounds = isQuick ? 5 : 11
+  const rounds = isQuick ? 5 : 31
   const count = isQuick ? 2000 : 5000
   const rows: string[][] = []
   const aims: Aim[] = []
