@@ -18,6 +18,7 @@ import {
   roundTripTimes,
   type Throughput,
 } from './lib/load.ts'
+import { onOneCore } from './lib/one-core.ts'
 import { median, pairedRatio, quantile } from './lib/stats.ts'
 import type { Aim, Suite, SuiteOptions, SuiteResult, Table } from './lib/suite.ts'
 import { type SyncMode, startEcho, startKaska, startSink } from './lib/target.ts'
@@ -181,7 +182,7 @@ function overhead(runs: readonly Throughput[]): string {
 }
 
 async function measureLatency({ isQuick, say }: SuiteOptions): Promise<SuiteResult> {
-  const rounds = isQuick ? 5 : 31
+  const rounds = isQuick ? 5 : 11
   const count = isQuick ? 2000 : 5000
   const rows: string[][] = []
   const aims: Aim[] = []
@@ -189,6 +190,7 @@ async function measureLatency({ isQuick, say }: SuiteOptions): Promise<SuiteResu
     await using echo = await startEcho()
     await using os = await startKaska({ sync: 'os' })
     await using always = await startKaska({ sync: 'always' })
+    using _core = onOneCore([echo, os, always])
     const targets = [
       { name: 'echo', target: echo, isEcho: true, count },
       { name: 'sync os', target: os, isEcho: false, count },
