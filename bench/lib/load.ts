@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { type Chunks, chunksLength, joinChunks, native, topicNameOf } from '@kaska/protocol'
+import { AskingConnection } from './asking-connection.ts'
 import { batchOf, openSocket, RawConnection, writeChunks } from './raw-connection.ts'
 import type { Target } from './target.ts'
 
@@ -29,6 +30,9 @@ export const megabytesPerSecond = ({ valueBytes, seconds }: Throughput): number 
   valueBytes / 1e6 / seconds
 
 const topicName = 'bench'
+const pollBytesMax = 2 ** 20
+/** With room for the fields around the batches. */
+const answerBytesMax = pollBytesMax + 2 ** 16
 
 /** Sends batches to Kaska, as a producer whose retries are safe. Resolves when all are answered. */
 export async function produceToKaska(
@@ -139,13 +143,13 @@ export async function consumeFromKaska(
   topic = topicName,
 ): Promise<Throughput> {
   const readers = await Promise.all(
-    Array.from({ length: connections }, () => RawConnection.open(kaska.port)),
+    Array.from({ length: connections }, () => AskingConnection.open(kaska.port, answerBytesMax)),
   )
   const cpuBefore = kaska.cpuSeconds()
   const started = performance.now()
   const counts = await Promise.all(
     readers.map(async (reader, index) => {
-      const ref = await reader.resolve(topic)
+      const ref = await resolve(reader, topic)
       const answer = await reader.request(native.operation.offsets, (writer) =>
         native.writePartition(writer, { ref, partition: 0 }),
       )
@@ -176,8 +180,17 @@ export async function deleteTopic(kaska: Target, topic = topicName): Promise<voi
   )
 }
 
+async function resolve(reader: AskingConnection, name: string): Promise<number> {
+  const answer = await reader.request(native.operation.resolve, (writer) =>
+    native.writeResolveRequest(writer, [topicNameOf(name)]),
+  )
+  const [topic] = native.readResolveResponse(answer, 1)
+  if (topic === undefined) throw new Error(`there is no topic ${name}`)
+  return topic.ref
+}
+
 async function consumeRange(
-  reader: RawConnection,
+  reader: AskingConnection,
   ref: number,
   from: number,
   end: number,
@@ -187,7 +200,7 @@ async function consumeRange(
   while (offset < end) {
     const parts = [{ ref, partition: 0, offset }]
     const answer = await reader.request(native.operation.poll, (writer) =>
-      native.writePollRequest(writer, { waitMs: 1000, bytesMax: 1 << 20, parts }),
+      native.writePollRequest(writer, { waitMs: 1000, bytesMax: pollBytesMax, parts }),
     )
     const { batches, failures } = native.readPollResponse(answer)
     if (failures[0] !== undefined) throw failures[0].error
