@@ -1,5 +1,7 @@
 /** The benchmarks' own parts, on loads that are too small to measure anything. */
 import assert from 'node:assert/strict'
+import { statSync } from 'node:fs'
+import process from 'node:process'
 import { test } from 'node:test'
 import { busyShare, gauge, readGauges, requestMs, startWatched } from './lib/gauges.ts'
 import {
@@ -50,6 +52,9 @@ for (const way of ['sync', 'pool'] as const) {
         const { messages, wireBytes } = await produceToSink(sink, load)
         assert.equal(messages, 200)
         assert.ok(wireBytes > 200_000)
+        if (process.platform !== 'linux') continue
+        const { size } = statSync(`/proc/${sink.pid}/cwd/sink.log`)
+        assert.equal(size, 0, 'nothing is left to be done beside what is measured next')
       }
     })
   }

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { type Chunks, chunksLength, joinChunks, native, topicNameOf } from '@kaska/protocol'
 import { AskingConnection } from './asking-connection.ts'
-import { batchOf, openSocket, RawConnection, writeChunks } from './raw-connection.ts'
+import { batchOf, openSocket, RawConnection, resolveTopic, writeChunks } from './raw-connection.ts'
 import type { Target } from './target.ts'
 
 export interface ProduceOptions {
@@ -149,7 +149,7 @@ export async function consumeFromKaska(
   const started = performance.now()
   const counts = await Promise.all(
     readers.map(async (reader, index) => {
-      const ref = await resolve(reader, topic)
+      const ref = await resolveTopic(reader, topic)
       const answer = await reader.request(native.operation.offsets, (writer) =>
         native.writePartition(writer, { ref, partition: 0 }),
       )
@@ -178,15 +178,6 @@ export async function deleteTopic(kaska: Target, topic = topicName): Promise<voi
   await connection.request(native.operation.deleteTopic, (writer) =>
     native.writeTopicName(writer, topicNameOf(topic)),
   )
-}
-
-async function resolve(reader: AskingConnection, name: string): Promise<number> {
-  const answer = await reader.request(native.operation.resolve, (writer) =>
-    native.writeResolveRequest(writer, [topicNameOf(name)]),
-  )
-  const [topic] = native.readResolveResponse(answer, 1)
-  if (topic === undefined) throw new Error(`there is no topic ${name}`)
-  return topic.ref
 }
 
 async function consumeRange(

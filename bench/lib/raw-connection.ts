@@ -27,6 +27,21 @@ export function writeChunks(socket: Socket, chunks: Chunks): void {
   socket.uncork()
 }
 
+/** What asks one request. */
+interface Asking {
+  request(operation: number, write: (writer: ChunkWriter) => void): Promise<ChunkReader>
+}
+
+/** The connection's number for a topic. */
+export async function resolveTopic(connection: Asking, name: string): Promise<number> {
+  const answer = await connection.request(native.operation.resolve, (writer) =>
+    native.writeResolveRequest(writer, [topicNameOf(name)]),
+  )
+  const [topic] = native.readResolveResponse(answer, 1)
+  if (topic === undefined) throw new Error(`there is no topic ${name}`)
+  return topic.ref
+}
+
 /** Speaks the native protocol. Counts the bytes that pass. */
 export class RawConnection implements AsyncDisposable {
   readonly socket: Socket
@@ -92,12 +107,7 @@ export class RawConnection implements AsyncDisposable {
   }
 
   async resolve(name: string): Promise<number> {
-    const answer = await this.request(native.operation.resolve, (writer) =>
-      native.writeResolveRequest(writer, [topicNameOf(name)]),
-    )
-    const [topic] = native.readResolveResponse(answer, 1)
-    if (topic === undefined) throw new Error(`there is no topic ${name}`)
-    return topic.ref
+    return await resolveTopic(this, name)
   }
 
   /** Asks for a producer id, as a client does that wants its retries to be safe. */

@@ -64,11 +64,12 @@ typedef uint32_t shift_table[4][256];
 static shift_table after_long, after_short;
 
 static void fill(shift_table table, unsigned stretch) {
+  uint32_t shifted = power_of_x(stretch * 8);
+  for (int bit = 31; bit >= 0; bit--) {
+    table[bit / 8][1 << bit % 8] = shifted;
+    shifted = times_x(shifted);
+  }
   for (int byte = 0; byte < 4; byte++) {
-    for (int bit = 0; bit < 8; bit++) {
-      // The bit's own power of x is 31 less its place.
-      table[byte][1 << bit] = power_of_x(stretch * 8 + 31 - (byte * 8 + bit));
-    }
     for (int value = 1; value < 256; value++) {
       int lowest = value & -value;
       table[byte][value] = table[byte][lowest] ^ table[byte][value ^ lowest];
